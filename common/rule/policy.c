@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The `policy:` section, and limits (which rules have too).  Zone, `late` and `expire` are read first,
+ * because times and messages refer to them; consent and holds need the tags.
+ */
+#include "rule_priv.h"
+
+static const char *const policy_keys[] = {"tz",   "consent", "quiet",  "caps",  "holdout",
+                                          "hold", "late",    "expire", "tests", "workdays"};
+
+static const struct yaml_node *policy_get(const struct load *L, const char *key)
+{
+    const struct item *it = items_get(&L->items[SEC_POLICY], str_c(key));
+    return it ? it->node : NULL;
+}
+
+/* ---- limits ---------------------------------------------------------------------------------- */
+
+static bool parse_limit(struct str s, struct limit *out)
+{
+    static const struct {
+        const char *word;
+        enum per_kind per;
+    } words[] = {{"day", PER_DAY}, {"week", PER_WEEK}, {"month", PER_MONTH}, {"year", PER_YEAR}};
+    size_t i = 0;
+    uint32_t n = 0;
+    while (i < s.n && s.p[i] >= '0' && s.p[i] <= '9' && i < 6)
+        n = n * 10 + (uint32_t)(s.p[i++] - '0');
+    if (i == 0 || n == 0 || n > 1000)
+        return false;
+    struct str rest = {s.p + i, s.n - i};
+    *out = (struct limit){.n = n};
+    if (str_eqc(rest, " ever")) {
+        out->per = PER_EVER;
+        return true;
+    }
+    if (!str_starts(rest, " per "))
+        return false;
+    struct str word = {rest.p + 5, rest.n - 5};
+    for (size_t k = 0; k < BASE_LEN(words); k++) {
+        if (str_eqc(word, words[k].word)) {
+            out->per = words[k].per;
+            return true;
+        }
+    }
+    int64_t ms;
+    if (time_len(word, &ms) != 0 || ms > 3660 * TIME_DAY)
+        return false;
+    bool days = word.p[word.n - 1] == 'd' && ms % TIME_DAY == 0;
+    out->per = days ? PER_DAYS : PER_LENGTH;
+    out->len = days ? ms / TIME_DAY : ms;
+    return true;
+}
+
+bool read_limit(struct load *L, const struct yaml_node *n, struct limit *out)
+{
+    struct str s;
+    if (!n || !want_text(L, n, "a limit", &s))
+        return false;
+    if (parse_limit(s, out))
+        return true;
+    diags_addf(L->d, "L001", n->at, STR("write like `1 per day`, `3 per 7d`, `1 ever`"),
+               (struct str){0}, "bad limit `" STR_FMT "`", STR_ARG(s));
+    return false;
+}
+
+/* ---- what others need first ------------------------------------------------------------------ */
+
+static bool is_empty(const struct load *L)
+{
+    for (int s = 0; s < N_SECTIONS; s++)
+        if (s != SEC_POLICY && L->items[s].n)
+            return false;
+    return true;
+}
+
+static void read_zone(struct load *L)
+{
+    struct str name;
+    const struct yaml_node *n = policy_get(L, "tz");
+    L->p->tz = L->p->tz ? L->p->tz : zone_utc();
+    if (L->bundle)
+        return;
+    if (!n) {
+        const struct items *t = &L->items[SEC_POLICY];
+        if (!is_empty(L))
+            diags_addf(L->d, "P001", t->n ? t->v[0].name_at : span_none(),
+                       STR("add `tz: Asia/Shanghai`"), (struct str){0},
+                       "`policy` needs `tz:`, the zone of all clock times and dates");
+        return;
+    }
+    struct err err = {0};
+    if (!want_text(L, n, "`tz`", &name))
+        return;
+    const struct zone *z = zone_load(L->a, L->o->zone_dir, name, &err);
+    if (z)
+        L->p->tz = z;
+    else
+        diags_addf(L->d, "P002", n->at, STR("write like Asia/Shanghai"), (struct str){0},
+                   "unknown time zone `" STR_FMT "`", STR_ARG(name));
+}
+
+void load_zone(struct load *L)
+{
+    struct policy *po = &L->p->policy;
+    po->late_ms = TIME_HOUR;
+    po->expire_ms = TIME_DAY;
+    read_zone(L);
+    read_len(L, policy_get(L, "late"), "P003", "`late`", &po->late_ms);
+    read_len(L, policy_get(L, "expire"), "P003", "`expire`", &po->expire_ms);
+}
+
+/* ---- the rest -------------------------------------------------------------------------------- */
+
+static void unknown_gateway(struct load *L, struct span at, struct str word)
+{
+    struct str names[MAX_GATEWAYS];
+    for (uint32_t i = 0; i < L->p->n_gateways; i++)
+        names[i] = L->gateways[i].name;
+    unknown(L, "M008", at, "gateway", word, names, L->p->n_gateways, "gateways");
+}
+
+static void read_consent(struct load *L, const struct yaml_node *n)
+{
+    struct expr_env env = env_member(L);
+    if (!n || !want_map(L, n, "`consent`"))
+        return;
+    for (uint32_t i = 0; i < n->n; i++) {
+        uint32_t g = gateway_index(L, n->pairs[i].key);
+        if (g == RULE_NONE)
+            unknown_gateway(L, n->pairs[i].key_at, n->pairs[i].key);
+        else
+            L->gateways[g].consent = compile_bool(L, n->pairs[i].value, &env);
+    }
+}
+
+/* Marketing needs consent for every gateway it may take. Said once a gateway. */
+static void check_consent(struct load *L, const struct yaml_node *consent)
+{
+    bool said[MAX_GATEWAYS] = {false};
+    for (uint32_t i = 0; i < L->p->n_messages; i++) {
+        const struct message_def *m = &L->messages[i];
+        for (uint32_t v = 0; m->purpose == PURPOSE_MARKETING && v < m->n_via; v++) {
+            uint32_t g = m->via[v].gateway;
+            if (said[g] || yaml_pair(consent, L->gateways[g].name))
+                continue;
+            said[g] = true;
+            struct str g_name = L->gateways[g].name;
+            diags_addf(L->d, "P004", L->items[SEC_MESSAGES].v[i].name_at,
+                       str_c(arena_printf(L->a, "add `" STR_FMT ": …` under `policy: consent:`",
+                                          STR_ARG(g_name))),
+                       (struct str){0}, "marketing through `" STR_FMT "` needs consent",
+                       STR_ARG(g_name));
+        }
+    }
+}
+
+static void read_quiet(struct load *L, const struct yaml_node *n)
+{
+    struct str s;
+    struct policy *po = &L->p->policy;
+    if (!n || !want_text(L, n, "`quiet`", &s))
+        return;
+    const char *dash = memchr(s.p, '-', s.n);
+    struct str from = {s.p, dash ? (size_t)(dash - s.p) : 0};
+    struct str to = {s.p + from.n + 1, dash ? s.n - from.n - 1 : 0};
+    int32_t a, b;
+    if (!dash || time_clock(from, &a) || time_clock(to, &b)) {
+        diags_addf(L->d, "P005", n->at, STR("write like \"21:00-09:00\""), (struct str){0},
+                   "bad quiet hours `" STR_FMT "`", STR_ARG(s));
+    } else if (a == b) {
+        diags_addf(L->d, "P005", n->at, STR("leave `quiet` out for no quiet hours"),
+                   (struct str){0}, "quiet hours that end when they begin");
+    } else {
+        po->quiet_from = a;
+        po->quiet_to = b;
+    }
+}
+
+static void read_caps(struct load *L, const struct yaml_node *n)
+{
+    if (!n || !want_map(L, n, "`caps`"))
+        return;
+    uint32_t total = 0;
+    for (uint32_t i = 0; i < n->n; i++)
+        total += n->pairs[i].value->kind == YAML_SEQUENCE ? n->pairs[i].value->n : 1;
+    struct cap *v = ARENA_ARRAY(L->a, struct cap, total + 1);
+    for (uint32_t i = 0; i < n->n; i++) {
+        const struct yaml_pair *p = &n->pairs[i];
+        bool any = str_eqc(p->key, "any");
+        uint32_t g = any ? RULE_NONE : gateway_index(L, p->key);
+        if (!any && g == RULE_NONE) {
+            unknown_gateway(L, p->key_at, p->key);
+            continue;
+        }
+        const struct yaml_node *const *items, *one;
+        uint32_t count = as_list(p->value, &items, &one);
+        for (uint32_t k = 0; k < count; k++) {
+            struct cap c = {.gateway = g};
+            if (read_limit(L, items[k], &c.limit))
+                v[L->p->policy.n_caps++] = c;
+        }
+    }
+    L->p->policy.caps = v;
+}
+
+enum { H_IF, H_AS, N_HOLD };
+static const struct key_def hold_keys[] = {
+    [H_IF] = {"if", true, NULL}, [H_AS] = {"as", true, NULL}};
+
+static void read_hold(struct load *L, const struct yaml_node *n)
+{
+    struct expr_env env = env_member(L);
+    if (!n || !want_list(L, n, "`hold`"))
+        return;
+    struct hold_def *v = ARENA_ARRAY(L->a, struct hold_def, n->n + 1);
+    for (uint32_t i = 0; i < n->n; i++) {
+        const struct yaml_node *k[N_HOLD];
+        struct hold_def h;
+        if (!read_keys(L, n->items[i], (struct where){"hold", {0}}, hold_keys, N_HOLD, NULL, 0,
+                       k) ||
+            !want_text(L, k[H_AS], "`as`", &h.as))
+            continue;
+        if (!is_name(h.as))
+            diags_addf(L->d, "S005", k[H_AS]->at, STR("use lower-case letters, digits and _"),
+                       (struct str){0}, "`" STR_FMT "` cannot be a name", STR_ARG(h.as));
+        h.when = compile_bool(L, k[H_IF], &env);
+        v[L->p->policy.n_holds++] = h;
+    }
+    L->p->policy.holds = v;
+}
+
+static void check_policy_keys(struct load *L)
+{
+    const struct items *t = &L->items[SEC_POLICY];
+    struct str names[BASE_LEN(policy_keys)];
+    size_t n = BASE_LEN(policy_keys) - 1; /* the last is not built */
+    for (size_t i = 0; i < n; i++)
+        names[i] = str_c(policy_keys[i]);
+    for (uint32_t i = 0; i < t->n; i++) {
+        const struct item *it = &t->v[i];
+        if (str_eqc(it->name, "workdays")) {
+            unbuilt(L, "P090", it->name_at, "`workdays`");
+            continue;
+        }
+        bool known = false;
+        for (size_t k = 0; k < n; k++)
+            known |= str_eq(names[k], it->name);
+        if (known)
+            continue;
+        struct str list = join_names(L, names, n);
+        diags_addf(L->d, "S002", it->name_at, did_you_mean(L, it->name, names, n),
+                   str_c(arena_printf(L->a, "allowed: " STR_FMT, STR_ARG(list))),
+                   "unknown key `" STR_FMT "` in `policy`", STR_ARG(it->name));
+    }
+}
+
+void load_policy(struct load *L)
+{
+    static const char *const tests[] = {"required", "optional", NULL};
+    struct policy *po = &L->p->policy;
+    check_policy_keys(L);
+    read_consent(L, policy_get(L, "consent"));
+    check_consent(L, policy_get(L, "consent"));
+    read_quiet(L, policy_get(L, "quiet"));
+    read_caps(L, policy_get(L, "caps"));
+    read_percent(L, policy_get(L, "holdout"), "`holdout`", &po->holdout);
+    po->holdout_pct = po->holdout / 100.0;
+    read_hold(L, policy_get(L, "hold"));
+    po->tests_required = read_word(L, policy_get(L, "tests"), "`tests`", tests) == 0;
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every tests/cases/bad/NAME.yaml, loaded beside the example shop, gives exactly NAME.expected: codes,
+ * places, underlines and advice.  (NAME `tests` also gets the example rules.)
+ */
+#include "rule.h"
+
+#include <dirent.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define BAD ROUSE_SOURCE "/tests/cases/bad/"
+#define EXAMPLES ROUSE_SOURCE "/tests/cases/examples/"
+
+static struct str slurp(const char *path)
+{
+    FILE *f = fopen(path, "rb");
+    if (!f)
+        fail_msg("%s cannot be read", path);
+    struct buf b;
+    buf_init(&b, 4 << 20);
+    char chunk[4096];
+    size_t n;
+    while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)
+        buf_add(&b, chunk, n);
+    fclose(f);
+    return (struct str){b.p ? b.p : calloc(1, 1), b.n};
+}
+
+static void check(const char *name)
+{
+    static const char *const csvs[] = {"bad.csv", "dup.csv", "quote.csv"};
+    struct str names[6], texts[6];
+    char path[512];
+    uint32_t n = 0;
+    for (; n < BASE_LEN(csvs); n++) {
+        snprintf(path, sizeof path, BAD "%s", csvs[n]);
+        names[n] = str_c(csvs[n]);
+        texts[n] = slurp(path);
+    }
+    names[n] = STR("shop.yaml");
+    texts[n++] = slurp(EXAMPLES "shop.yaml");
+    if (strcmp(name, "tests.yaml") == 0) {
+        names[n] = STR("rules.yaml");
+        texts[n++] = slurp(EXAMPLES "rules.yaml");
+    }
+    snprintf(path, sizeof path, BAD "%s", name);
+    names[n] = str_c(name);
+    texts[n++] = slurp(path);
+    snprintf(path, sizeof path, BAD "%.*s.expected", (int)strlen(name) - 5, name);
+    struct str want = slurp(path);
+
+    struct rule_options o = {.tests = true};
+    struct diags *d = diags_new();
+    struct program *p = rule_load_texts(names, texts, n, &o, d);
+    struct buf got;
+    buf_init(&got, 4 << 20);
+    diags_text(d, 50, &got);
+    if (!str_eq(buf_str(&got), want))
+        fail_msg("%s: expected\n" STR_FMT "\ngot\n" STR_FMT, name, STR_ARG(want),
+                 STR_ARG(buf_str(&got)));
+    assert_null(p);
+    buf_free(&got);
+    diags_free(&d);
+    for (uint32_t i = 0; i < n; i++)
+        free((void *)(uintptr_t)texts[i].p);
+    free((void *)(uintptr_t)want.p);
+}
+
+static void bad_files(void **state)
+{
+    (void)state;
+    DIR *d = opendir(BAD);
+    assert_non_null(d);
+    struct dirent *e;
+    int n = 0;
+    while ((e = readdir(d)) != NULL) {
+        size_t len = strlen(e->d_name);
+        if (len > 5 && strcmp(e->d_name + len - 5, ".yaml") == 0) {
+            check(e->d_name);
+            n++;
+        }
+    }
+    closedir(d);
+    assert_true(n >= 15);
+}
+
+/* Every code in the expected files is in the table, and the table has no code twice. */
+static void codes(void **state)
+{
+    (void)state;
+    size_t n;
+    const struct rule_code *c = rule_codes(&n);
+    assert_true(n > 100);
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < i; k++)
+            assert_string_not_equal(c[i].code, c[k].code);
+    DIR *d = opendir(BAD);
+    struct dirent *e;
+    while ((e = readdir(d)) != NULL) {
+        if (!strstr(e->d_name, ".expected"))
+            continue;
+        char path[512];
+        snprintf(path, sizeof path, BAD "%s", e->d_name);
+        struct str s = slurp(path);
+        for (const char *p = s.p; (p = strstr(p, "error[")) != NULL; p++) {
+            size_t k = 0;
+            while (k < n && strncmp(c[k].code, p + 6, 4) != 0)
+                k++;
+            if (k == n)
+                fail_msg("%.4s is not in the table", p + 6);
+        }
+        free((void *)(uintptr_t)s.p);
+    }
+    closedir(d);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(bad_files), cmocka_unit_test(codes)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
