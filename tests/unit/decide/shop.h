@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The shop that the fold's tests play in: events, tags, messages; the policy is each test's own. */
+#ifndef SHOP_H
+#define SHOP_H
+
+static const char shop[] =
+    "events:\n"
+    "  register: {topic: crm, id: id, member: m, time: ts, fields: {id: string}}\n"
+    "  purchase:\n"
+    "    topic: order\n"
+    "    id: id\n"
+    "    member: m\n"
+    "    time: ts\n"
+    "    fields:\n"
+    "      id: string\n"
+    "      amount: money\n"
+    "      coupon: string?\n"
+    "      sku: string?\n"
+    "  cart: {topic: cart, id: id, member: m, time: ts, fields: {id: string, sku: string, price: "
+    "money}}\n"
+    "  browse: {topic: browse, id: id, member: m, time: ts, fields: {id: string, sku: string}}\n"
+    "  invite: {topic: invite, id: id, member: {inviter: a, invitee: b}, time: ts, fields: {id: "
+    "string}}\n"
+    "tags:\n"
+    "  name: {type: string, default: 会员}\n"
+    "  birthday: {type: date}\n"
+    "  openid: {type: address}\n"
+    "  phone: {type: address}\n"
+    "  sms_ok: {type: bool, default: true}\n"
+    "  follows: {type: bool, default: true}\n"
+    "  kol: {type: bool, ttl: 90d}\n"
+    "  open_complaints: {type: int, ttl: 2d}\n"
+    "  orders: {count: purchase}\n"
+    "  spend_30d: {sum: purchase.amount, window: 30d}\n"
+    "  views_3d: {count: browse, by: event.sku, window: 3d}\n"
+    "  loyal: {value: member.orders >= 3 && member.spend_30d > 200}\n"
+    "  level:\n"
+    "    levels:\n"
+    "      - gold: member.spend_30d >= 1000\n"
+    "      - silver: member.spend_30d >= 300\n"
+    "    else: basic\n"
+    "    keep: 10d\n"
+    "messages:\n"
+    "  hello: {params: [name], via: [wechat, sms], wechat: {template: W1}, sms: {template: S1, "
+    "text: \"【悦选】{name}，您好，拒收请回复R\"}}\n"
+    "  cart: {params: [name, sku], via: [wechat, sms], wechat: {template: W2, data: {thing1: sku}}, "
+    "sms: {template: S2, text: \"【悦选】{name}{sku}，拒收请回复R\"}}\n"
+    "  note: {params: [name], via: [wechat], wechat: {template: W3}}\n"
+    "  text: {params: [name], via: [sms], sms: {template: S3, text: \"【悦选】{name}，拒收请回复R\"}}\n"
+    "  receipt_note: {params: [name], via: [wechat, sms], purpose: service, wechat: {template: W4}, "
+    "sms: {template: S4, text: \"【悦选】{name}\"}}\n";
+
+#endif
