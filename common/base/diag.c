@@ -117,7 +117,8 @@ void diags_sort(struct diags *d)
 
 void diags_own(struct diags *d)
 {
-    const struct srcfile *from = NULL, *to = NULL; /* sorted, so messages of a file are neighbours */
+    const struct srcfile *from = NULL,
+                         *to = NULL; /* sorted, so messages of a file are neighbours */
     diags_sort(d);
     for (size_t i = 0; i < d->n; i++) {
         const struct srcfile *f = d->v[i].at.file;

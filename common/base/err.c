@@ -4,8 +4,8 @@
 
 #include <stdio.h>
 
-static int err_vset(struct err *err, enum err_kind kind, const char *code, const char *fmt,
-                    va_list ap)
+__attribute__((format(printf, 4, 0))) static int
+err_vset(struct err *err, enum err_kind kind, const char *code, const char *fmt, va_list ap)
 {
     if (!err || err->kind != ERR_NONE)
         return -1;

@@ -96,8 +96,12 @@ static void add_pairs(struct buf *b, const char *fmt, va_list ap)
             break;
         memcpy(one, fmt, n);
         one[n] = one[eq] = '\0';
-        const char *spec = one + eq + 1;
-        char last = one[n - 1];
+        char *spec = one + eq + 1;
+        if (spec[0] == '"' && one[n - 1] == '"' && n > eq + 2) { /* quoting is our business */
+            spec++;
+            one[n - 1] = '\0';
+        }
+        char last = spec[strlen(spec) - 1];
         int stars = 0;
         for (const char *p = spec; *p; p++)
             stars += *p == '*';

@@ -37,7 +37,7 @@ struct service {
     struct watch *watches; /* by fd */
     int n_watches;
     struct http_server *http;
-    bool stopping, ready;
+    bool stopping, ready, told;
     char health[256];
     struct page pages[MAX_PAGES];
     size_t n_pages;
@@ -189,7 +189,7 @@ static int open_loop(struct service *s, const char *address, struct err *err)
     if (s->epoll_fd < 0 || s->signal_fd < 0)
         return err_set(err, ERR_FATAL, "cannot make an event loop: %m");
     if (http_server_new(address, MAX_REQUEST, on_http, s, &s->http, err) != 0)
-        return -1;
+        return err_wrap(err, "--http");
     (void)service_watch(s, s->signal_fd, on_signal, s);
     (void)service_watch(s, http_server_fd(s->http), on_http_fd, s);
     return 0;
@@ -205,11 +205,16 @@ static int start(struct service *s, const struct service_spec *all, int argc, ch
         return err_set(err, ERR_INPUT, "--log-level must be debug, info, warn or error, not `%s`",
                        service_base.log_level);
     log_init(s->spec->name, level, service_now_ms);
-    if (open_loop(s, service_base.http, err) != 0)
-        return -1;
-    log_info("started", "version=%s http_port=%d pid=%d", ROUSE_VERSION, http_port(s->http),
-             (int)getpid());
-    return 0;
+    return open_loop(s, service_base.http, err);
+}
+
+/* Said when the loop begins, so that a start that fails says one line: why. */
+static void tell(struct service *s)
+{
+    if (!s->told)
+        log_info("started", "version=%s http_port=%d pid=%d", ROUSE_VERSION, http_port(s->http),
+                 (int)getpid());
+    s->told = true;
 }
 
 struct service *service_start(const struct service_spec *spec, int argc, char **argv, void *conf,
@@ -297,6 +302,7 @@ bool service_wait(struct service *s, int timeout_ms)
 {
     struct epoll_event events[64];
     int64_t http_ms = http_server_timeout_ms(s->http);
+    tell(s);
     if (http_ms >= 0 && (timeout_ms < 0 || http_ms < timeout_ms))
         timeout_ms = (int)http_ms;
     int n = epoll_wait(s->epoll_fd, events, BASE_LEN(events), timeout_ms);
