@@ -34,6 +34,7 @@ int redis_new(const struct redis_conf *c, struct redis **out, struct err *err)
     r->max_pending = c->max_pending != 0 ? c->max_pending : 64u << 20;
     r->fd = -1;
     r->kept = arena_new(0);
+    r->in = xmalloc(READ_CHUNK);
     *out = r;
     return 0;
 }
@@ -50,6 +51,7 @@ void redis_free(struct redis **rp)
     free(r->address);
     free(r->user);
     free(r->password);
+    free(r->in);
     free(r->out);
     free(r->ring);
     free(r);
@@ -366,9 +368,8 @@ static void answers(struct redis *r)
 
 static void receive(struct redis *r)
 {
-    char chunk[READ_CHUNK];
     for (int i = 0; i < READ_ROUNDS && !r->closing; i++) {
-        ssize_t n = recv(r->fd, chunk, sizeof chunk, 0);
+        ssize_t n = recv(r->fd, r->in, READ_CHUNK, 0);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
@@ -378,7 +379,7 @@ static void receive(struct redis *r)
             return;
         }
         r->bytes_in += (size_t)n;
-        reader_feed(r->reader, chunk, (size_t)n);
+        reader_feed(r->reader, r->in, (size_t)n);
         answers(r);
     }
 }

@@ -62,6 +62,7 @@ struct redis {
     int64_t greet_by_ms;
     unsigned tries; /* which of a name's addresses is next */
     struct reader *reader;
+    char *in;  /* what one recv brings; not on the stack, where it would be zeroed each time */
     char *out; /* out[out_pos .. out_n) is not written yet */
     size_t out_pos, out_n, out_cap;
     uint64_t queued, written; /* bytes of this connection */

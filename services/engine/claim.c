@@ -10,6 +10,7 @@
 
 #include "engine_priv.h"
 
+#define ASK_MS 1500
 #define POSITION_MS 5000 /* no record in that time: is the log shorter than we are? */
 
 /* ---- CLAIM ------------------------------------------------------------------------------------------------ */
@@ -133,6 +134,34 @@ static bool meta_fits(struct part *t, const struct redis_reply *m, const struct 
     return true;
 }
 
+/* The fold takes over from meta, and the fetcher goes to the fingerprint's record. */
+static void adopt(struct part *t, const struct redis_reply *m, const struct decide_meta *meta)
+{
+    struct err err = {0};
+    t->bundle_told = false;
+    t->committed = *meta;
+    t->sent_lo = t->sent_lo_stored = meta_u64(m, "sent_lo");
+    fingerprint_read(m, &t->fp);
+    struct decide_src *src = xcalloc(m->n / 2 + 1, sizeof *src);
+    size_t n = sources_read(m, src);
+    t->d = fold_new(t);
+    t->stats = (struct decide_stats){0};
+    int rc = decide_reset(t->d, meta, src, n, &err);
+    free(src);
+    if (rc != 0) {
+        part_park(t, "meta", "%.150s", err.text);
+        return;
+    }
+    int64_t from = t->fp.known ? t->fp.off : (int64_t)meta->off;
+    if (kafka_fetch_assign(t->e->fetcher, TOPIC_LOG, (int32_t)t->p, from, &err) != 0) {
+        part_again(t, "assign", &err);
+        return;
+    }
+    metric_add(&engine_metrics[EM_CLAIMS], NULL, 1);
+    part_move(t, PART_POSITIONING, "claimed");
+    engine_chaos(t->e, "claimed");
+}
+
 static void claimed(struct part *t, const struct redis_reply *m)
 {
     struct decide_meta meta;
@@ -159,28 +188,7 @@ static void claimed(struct part *t, const struct redis_reply *m)
         part_move(t, PART_BUNDLE, "bundle");
         return;
     }
-    t->bundle_told = false;
-    t->committed = meta;
-    t->sent_lo = t->sent_lo_stored = meta_u64(m, "sent_lo");
-    fingerprint_read(m, &t->fp);
-    struct decide_src *src = xcalloc(m->n / 2 + 1, sizeof *src);
-    size_t n = sources_read(m, src);
-    t->d = fold_new(t);
-    t->stats = (struct decide_stats){0};
-    rc = decide_reset(t->d, &meta, src, n, &err);
-    free(src);
-    if (rc != 0) {
-        part_park(t, "meta", "%.150s", err.text);
-        return;
-    }
-    int64_t from = t->fp.known ? t->fp.off : (int64_t)meta.off;
-    if (kafka_fetch_assign(t->e->fetcher, TOPIC_LOG, (int32_t)t->p, from, &err) != 0) {
-        part_again(t, "assign", &err);
-        return;
-    }
-    metric_add(&engine_metrics[EM_CLAIMS], NULL, 1);
-    part_move(t, PART_POSITIONING, "claimed");
-    engine_chaos(t->e, "claimed");
+    adopt(t, m, &meta);
 }
 
 static void on_claim(void *arg, const struct redis_result *res)
@@ -221,8 +229,12 @@ static void position_lost(struct part *t)
     int64_t low, high;
     struct err err = {0};
     int64_t off = (int64_t)t->cursor.off, from = t->fp.known ? t->fp.off : off;
+    if (t->e->mono_ms < t->e->ask_retry_ms)
+        return;
     t->since_ms = t->e->mono_ms;
-    if (kafka_watermarks(&t->e->kafka, TOPIC_LOG, (int32_t)t->p, &low, &high, 2000, &err) != 0) {
+    if (kafka_watermarks(&t->e->kafka, TOPIC_LOG, (int32_t)t->p, &low, &high, ASK_MS, &err) != 0) {
+        /* Everything waits while one asks: the others do not ask as well. */
+        t->e->ask_retry_ms = service_mono_ms() + ASK_MS;
         part_again(t, "watermarks", &err);
     } else if (off < low) {
         part_park(t, "log_expired",
@@ -271,6 +283,8 @@ bool claim_position(struct part *t)
     kafka_msg_done(&m);
     if (lost) {
         position_lost(t);
+    } else if (err.kind == ERR_AGAIN) {
+        part_again(t, err.code, &err);
     } else if (err.kind != ERR_NONE) {
         part_park(t, "log", "offset %" PRId64 ": %.120s", offset, err.text);
     } else if (!same) {
@@ -282,6 +296,7 @@ bool claim_position(struct part *t)
         log_info("partition_ready", "p=%" PRIu32 " off=%" PRIu64 " sub=%" PRIu64 " seq=%" PRIu64,
                  t->p, t->cursor.off, t->cursor.sub, t->committed.seq);
         t->tick_ms = t->e->mono_ms;
+        t->off_dirty = t->e->offsets_urgent = true;
         part_move(t, PART_READY, "same_record");
     }
     return t->state == PART_READY;

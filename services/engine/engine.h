@@ -13,7 +13,8 @@ struct engine_conf {
     const char *redis, *redis_user, *redis_password_file;
     const char *chaos_point;
     int64_t cache_bytes, batch_bytes, queue_bytes;
-    int64_t window_ms, linger_ms, session_ms, tick_ms, redis_timeout_ms, sent_keep_ms, guard_ms;
+    int64_t window_ms, linger_ms, fetch_wait_ms, session_ms, tick_ms, redis_timeout_ms,
+        sent_keep_ms, guard_ms;
     int64_t max_members;
 };
 extern const struct service_spec engine_spec;

@@ -25,6 +25,7 @@
 #define TOPIC_LOG "rouse.log"
 #define TOPIC_DECISIONS "rouse.decisions"
 #define TOPIC_CONTROL "rouse.control"
+#define FETCH_MESSAGES 1024
 
 /* In each state holds what its comment says; the token and the cursor are Redis' unless said. */
 enum part_state {
@@ -109,14 +110,15 @@ struct engine {
     struct control *control;
     int64_t control_next, control_end; /* end -1 = not asked yet */
     int64_t control_retry_ms;
-    bool control_told;
+    bool control_told, control_lost; /* lost: nothing comes of it until it is assigned again */
     bool record_clock;
     struct genesis genesis;
     bool started; /* genesis known: group and partitions exist */
 
     struct kafka_fetcher *fetcher;
+    struct kafka_msg fetched[FETCH_MESSAGES]; /* of one turn */
     struct kafka_group *group;
-    int64_t group_retry_ms, gauges_ms;
+    int64_t group_retry_ms, gauges_ms, ask_retry_ms;
     struct kafka_producer *producer;
     int producer_fd;
     bool producer_failed;
@@ -125,7 +127,7 @@ struct engine {
     struct part *parts; /* genesis.partitions of them */
     uint32_t n_owned;
     size_t queued_bytes;
-    int64_t offsets_ms;
+    int64_t offsets_ms, offsets_all_ms;
     bool offsets_urgent;
 
     char chaos_name[32];

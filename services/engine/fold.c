@@ -40,8 +40,8 @@ static bool time_ok(struct part *t, const struct kafka_msg *m)
 static bool message_ok(struct part *t, const struct kafka_msg *m)
 {
     if (m->err != NULL) {
-        if (strcmp(m->err->code, "out_of_range") == 0)
-            part_again(t, "out_of_range", m->err);
+        if (m->err->kind == ERR_AGAIN || strcmp(m->err->code, "out_of_range") == 0)
+            part_again(t, m->err->code, m->err);
         else
             part_park(t, "log", "offset %" PRId64 ": %.120s", m->offset, m->err->text);
         return false;
@@ -338,6 +338,9 @@ static bool commit_due(struct part *t)
         return false;
     if (t->dirty_ms == 0)
         t->dirty_ms = t->e->mono_ms;
+    /* Waiting for more is for a Redis that is busy; an idle one may as well be given what there is. */
+    if (t->q_n == 0 && redis_pending(t->e->redis) == 0)
+        return true;
     int64_t window = t->e->conf.window_ms * (t->q_n > 0 ? BUSY_WINDOWS : 1);
     return t->e->draining || t->e->mono_ms - t->dirty_ms >= window;
 }

@@ -13,6 +13,7 @@
 #define TICK_LEAST_MS 1000
 #define OFFSETS_URGENT_MS 5
 #define OFFSETS_MS 500
+#define OFFSETS_ALL_MS 2000
 
 static void tick(struct part *t)
 {
@@ -44,12 +45,14 @@ void tick_part(struct part *t)
         tick(t);
 }
 
-static size_t offsets_list(struct engine *e, struct kafka_tp *tp)
+/* `all`: those that were told already too.  A commit can be lost without a word (a rebalance, or a
+ * process that died between COMMIT and here), and the time-lapse barrier waits for it. */
+static size_t offsets_list(struct engine *e, struct kafka_tp *tp, bool all)
 {
     size_t n = 0;
     for (uint32_t p = 0; p < e->genesis.partitions; p++) {
         struct part *t = &e->parts[p];
-        if (t->off_dirty && part_owned(t))
+        if ((t->off_dirty || (all && t->state == PART_READY)) && part_owned(t))
             tp[n++] = (struct kafka_tp){
                 .topic = TOPIC_LOG, .partition = (int32_t)p, .offset = (int64_t)t->committed.off};
         t->off_dirty = false;
@@ -65,8 +68,11 @@ void offsets_flush(struct engine *e, bool wait)
     if (!wait && since < (e->offsets_urgent ? OFFSETS_URGENT_MS : OFFSETS_MS))
         return;
     struct kafka_tp *tp = xcalloc(e->genesis.partitions, sizeof *tp);
-    size_t n = offsets_list(e, tp);
+    bool all = e->mono_ms - e->offsets_all_ms >= OFFSETS_ALL_MS;
+    size_t n = offsets_list(e, tp, all);
     struct err err = {0};
+    if (all)
+        e->offsets_all_ms = e->mono_ms;
     e->offsets_ms = e->mono_ms;
     e->offsets_urgent = false;
     if (n > 0 && (wait ? kafka_group_commit_sync(e->group, tp, n, &err)

@@ -13,7 +13,6 @@
 #define REDIS_GREET_MS 5000
 #define CONTROL_RETRY_MS 1000
 #define PRODUCER_RETRY_MS 500
-#define FETCH_MESSAGES 1024
 
 /* Descriptors only wake the loop; it polls everything each turn. */
 static void woken(void *arg)
@@ -77,6 +76,8 @@ static void take_control(struct engine *e, struct kafka_msg *m)
     struct err err = {0};
     if (m->err != NULL) {
         log_err(LOG_LEVEL_ERROR, "control", m->err, "offset=%" PRId64, m->offset);
+        e->control_lost = true;
+        e->control_retry_ms = e->mono_ms + CONTROL_RETRY_MS;
     } else {
         e->control_next = m->offset + 1;
         if (control_record(e->control, m->key, m->value, m->tombstone, m->offset, &err) != 0)
@@ -111,8 +112,20 @@ static bool control_ended(struct engine *e)
     return e->control_next >= e->control_end;
 }
 
+static void control_again(struct engine *e)
+{
+    struct err err = {0};
+    if (!e->control_lost || e->mono_ms < e->control_retry_ms)
+        return;
+    e->control_retry_ms = e->mono_ms + CONTROL_RETRY_MS;
+    e->control_lost =
+        kafka_fetch_assign(e->fetcher, TOPIC_CONTROL, 0,
+                           e->control_next > 0 ? e->control_next : KAFKA_BEGINNING, &err) != 0;
+}
+
 void world_control(struct engine *e)
 {
+    control_again(e);
     if (e->started || !control_ended(e))
         return;
     const struct genesis *g = control_genesis(e->control);
@@ -187,7 +200,7 @@ void world_group(struct engine *e)
 
 void world_fetch(struct engine *e)
 {
-    struct kafka_msg m[FETCH_MESSAGES];
+    struct kafka_msg *m = e->fetched;
     if (e->queued_bytes > (size_t)e->conf.queue_bytes)
         return;
     size_t n = kafka_fetch(e->fetcher, 0, m, FETCH_MESSAGES);
@@ -293,6 +306,7 @@ static int kafka_settings(struct engine *e, struct err *err)
         .bootstrap = e->conf.bootstrap,
         .client_id = "rouse-engine",
         .linger_ms = (uint32_t)e->conf.linger_ms,
+        .fetch_wait_ms = (uint32_t)e->conf.fetch_wait_ms,
         .session_ms = (uint32_t)e->conf.session_ms,
         .extra = n > 0 ? e->kafka_extra : NULL,
         .log = on_kafka_log,

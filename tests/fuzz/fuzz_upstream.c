@@ -38,9 +38,11 @@ static void decode(const struct schema *s, const struct upstream *u, struct aren
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct str topics[] = {S("trade"), S("crm"), S("stock"), S("profile")};
-    static const struct str headers[] = {
-        S("content-type"),   S("application/cloudevents+json"), S("ce_id"), S("7"),
-        S("ce_specversion"), S("1.0"), S("ce_source"), S("/s"), S("ce_type"), S("PAID")};
+    static const struct str headers[] = {S("content-type"),   S("application/cloudevents+json"),
+                                         S("ce_id"),          S("7"),
+                                         S("ce_specversion"), S("1.0"),
+                                         S("ce_source"),      S("/s"),
+                                         S("ce_type"),        S("PAID")};
     if (size < 1)
         return 0;
     struct schema schema = shop_schema();

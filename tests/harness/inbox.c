@@ -56,6 +56,8 @@ static int put_one(struct put *p, struct str value, struct err *err)
     return 0;
 }
 
+#define MAX_FILE (4U << 20)
+
 static int put_file(struct put *p, const char *name, struct err *err)
 {
     char *line = NULL;
@@ -66,8 +68,8 @@ static int put_file(struct put *p, const char *name, struct err *err)
     if (!f)
         return err_set(err, ERR_FATAL, "%s cannot be read", name);
     if (f != stdin) { /* one record, whatever bytes it has */
-        n = getdelim(&line, &cap, EOF, f);
-        rc = put_one(p, (struct str){line, n > 0 ? (size_t)n : 0}, err);
+        line = xmalloc(MAX_FILE);
+        rc = put_one(p, (struct str){line, fread(line, 1, MAX_FILE, f)}, err);
     } else {
         while (rc == 0 && (n = getline(&line, &cap, f)) > 0)
             rc = put_one(p, (struct str){line, (size_t)n - (line[n - 1] == '\n')}, err);
@@ -102,7 +104,8 @@ static int put(int argc, char **argv)
 static bool reached(struct kafka_watch *w, struct kafka_tp *tp, struct kafka_tp *ends, size_t n,
                     struct err *err)
 {
-    if (kafka_watch_ends(w, ends, n, 5000, err) != 0 || kafka_watch_committed(w, tp, n, 5000, err) != 0)
+    if (kafka_watch_ends(w, ends, n, 5000, err) != 0 ||
+        kafka_watch_committed(w, tp, n, 5000, err) != 0)
         return false;
     for (size_t i = 0; i < n; i++)
         if ((tp[i].offset < 0 ? 0 : tp[i].offset) < ends[i].offset)
@@ -153,7 +156,9 @@ static int mark(char **argv)
     struct kafka_conf c = {.bootstrap = argv[0], .client_id = "inbox", .session_ms = 6000};
     struct kafka_group *g = NULL;
     const char *topics[] = {argv[2]};
-    struct kafka_tp tp = {.topic = argv[2], .partition = atoi(argv[3]), .offset = atoll(argv[4]),
+    struct kafka_tp tp = {.topic = argv[2],
+                          .partition = atoi(argv[3]),
+                          .offset = atoll(argv[4]),
                           .metadata = str_c(argv[5])};
     size_t assigned = 0;
     int rc = kafka_group_new(&c, argv[1], topics, 1, &g, &err);
@@ -247,12 +252,16 @@ static int audit_one(void *arg, const struct kafka_msg *m)
 
 static int audit(char **argv)
 {
-    struct audit t = {.a = arena_new(0), .seen = map_new(true), .last = map_new(true),
-                      .sources = map_new(true), .p = -1};
+    struct audit t = {.a = arena_new(0),
+                      .seen = map_new(true),
+                      .last = map_new(true),
+                      .sources = map_new(true),
+                      .p = -1};
     int rc = read_all(argv, "rouse.log", atoi(argv[1]), audit_one, &t);
     printf("sources=%zu events=%" PRIu64 " entries=%" PRIu64 " twice=%" PRIu64 " back=%" PRIu64
            " early=%" PRIu64 " bad=%" PRIu64 " rules=%" PRIu64 " receipts=%" PRIu64 "\n",
-           map_len(t.sources), t.events, t.entries, t.twice, t.back, t.early, t.bad, t.rules, t.receipts);
+           map_len(t.sources), t.events, t.entries, t.twice, t.back, t.early, t.bad, t.rules,
+           t.receipts);
     map_free(&t.seen);
     map_free(&t.last);
     map_free(&t.sources);

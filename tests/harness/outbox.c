@@ -3,7 +3,7 @@
  * outbox: for tests of the dispatcher alone.  Plays the engine (writes genesis and chained decisions),
  * reads what the dispatcher wrote, waits for it, and compares the two with the gateways' journal.
  *
- *   outbox genesis BOOTSTRAP PARTITIONS append|record
+ *   outbox genesis BOOTSTRAP PARTITIONS append|record   makes the topics too, where the broker lets it
  *   outbox publish BOOTSTRAP STATE LIST COUNT [option=value …]
  *          STATE: file that keeps seq and chain of every partition between calls (made when missing)
  *          LIST: file to which one line a decision is appended: p seq id kind gateway
@@ -70,6 +70,22 @@ static int put(struct kafka_producer *k, const char *topic, int32_t p, struct st
 
 /* ---- genesis, publish --------------------------------------------------------------------------------------- */
 
+/* The sandbox broker has its topics already and makes none. */
+static int make_topics(const struct kafka_conf *c, int32_t partitions, struct err *err)
+{
+    static const char *const names[] = {"rouse.control", "rouse.decisions", "rouse.outcomes"};
+    for (size_t i = 0; i < BASE_LEN(names); i++) {
+        struct kafka_topic t = {
+            .name = names[i], .partitions = i ? partitions : 1, .replication = -1};
+        if (kafka_topic_create(c, &t, 30000, err) < 0) {
+            if (strcmp(err->code, "unsupported") != 0)
+                return -1;
+            err_clear(err);
+        }
+    }
+    return 0;
+}
+
 static int genesis(char **a)
 {
     struct err err = {0};
@@ -83,7 +99,7 @@ static int genesis(char **a)
     struct buf b;
     buf_init(&b, 65536);
     genesis_write(&g, &b);
-    int rc = kafka_producer_new(&c, &k, &err) ||
+    int rc = make_topics(&c, (int32_t)g.partitions, &err) || kafka_producer_new(&c, &k, &err) ||
              put(k, "rouse.control", 0, STR("genesis"), buf_str(&b), &err) || flush(&k, &err);
     kafka_producer_free(&k);
     buf_free(&b);

@@ -3,12 +3,14 @@
 # rouse-dispatcher alone, with the sandbox broker and gateways: decisions are written by a test tool, and
 # afterwards decisions, rouse.outcomes and the gateways' journal are compared.  Killed with -9 at every
 # point of its loop, frozen and replaced, fed duplicates and gaps, its gateways down, silent, lying.
+# ROUSE_REAL_KAFKA=1: the same on Apache Kafka.
 set -euo pipefail
 bin=$1
 cd "$(dirname "$0")/../.."
 export PARTITIONS=4
 pids=()
 stop_all() {
+    for d in "$dir"/*/kafka; do [ ! -d "$d" ] || bash deploy/kafka.sh stop --dir "$d" >/dev/null 2>&1 || true; done
     for pid in "${pids[@]}"; do kill -CONT "$pid" 2>/dev/null || true; kill -9 "$pid" 2>/dev/null || true; done
     wait 2>/dev/null || true
     rm -rf "$dir"
@@ -37,9 +39,15 @@ world() { # name clock gateway-arguments…: a broker, gateways and adapters of 
         'classify:' '  - {when: "j.errcode == 0", then: ok}' '  - {when: "j.errcode == -1", then: retry}' \
         '  - {when: "j.errcode == 43004", then: permanent_recipient}' '  - {when: "status == 503", then: retry}' \
         '  - {when: "true", then: ambiguous}'
-    "$bin/rouse-sandbox" broker --bootstrap-file "$work/broker" \
-        --topics rouse.control:1,rouse.decisions:$PARTITIONS,rouse.outcomes:$PARTITIONS >"$work/broker.log" 2>&1 &
-    broker=$!; pids+=("$broker")
+    broker=''
+    if [ -n "${ROUSE_REAL_KAFKA:-}" ]; then
+        bash deploy/kafka.sh start --dir "$work/kafka" >"$work/broker.log" 2>&1 || die "Kafka does not start"
+        cp "$work/kafka/bootstrap" "$work/broker"
+    else
+        "$bin/rouse-sandbox" broker --bootstrap-file "$work/broker" \
+            --topics rouse.control:1,rouse.decisions:$PARTITIONS,rouse.outcomes:$PARTITIONS >"$work/broker.log" 2>&1 &
+        broker=$!; pids+=("$broker")
+    fi
     gateway "$@"
     until_true 20 test -s "$work/broker" || die "the broker does not start"
     boot=$(cat "$work/broker")
@@ -72,7 +80,10 @@ judge() {
     verdict=$("$bin/outbox" judge "$work/list" "$work/outcomes" "$work/journal") || die "$name: $verdict"
     echo "$name: $verdict"
 }
-end_world() { kill "$gw" "$broker" 2>/dev/null || true; wait "$gw" "$broker" 2>/dev/null || true; }
+end_world() {
+    kill "$gw" $broker 2>/dev/null || true; wait "$gw" $broker 2>/dev/null || true
+    [ ! -d "$work/kafka" ] || bash deploy/kafka.sh stop --dir "$work/kafka" >/dev/null 2>&1 || true
+}
 expect() { grep -q "$1" <<<"$verdict" || die "$name: expected $1 in: $verdict"; }
 
 name="clean, with duplicates"

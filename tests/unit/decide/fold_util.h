@@ -44,6 +44,24 @@ FU_UNUSED static struct program *fu_program(const char *const *texts, uint32_t n
     return p;
 }
 
+/* The program as it comes out of the bundle that takes `prev` over: with prev's texts of rules that
+ * changed.  Frees p. */
+FU_UNUSED static struct program *fu_bundled(struct program *p, const struct program *prev)
+{
+    struct buf b;
+    char hash[65];
+    struct err err = {0};
+    buf_init(&b, 64 << 20);
+    if (bundle_make(p, prev, &b, hash, &err) != 0)
+        fail_msg("bundle: %s", err.text);
+    rule_free(&p);
+    p = bundle_load(buf_str(&b), &err);
+    if (!p)
+        fail_msg("bundle: %s", err.text);
+    buf_free(&b);
+    return p;
+}
+
 /* ---- logs --------------------------------------------------------------------------------------------- */
 
 struct fu_rec {
@@ -151,7 +169,7 @@ struct fu_dec {
 struct fu {
     struct decide *d;
     struct program *p; /* the current one */
-    struct program *by_hash[4];
+    struct program *by_hash[8];
     uint32_t n_programs;
     struct arena *a;
     struct fu_log log;

@@ -9,7 +9,7 @@
 #include "store_sim.h"
 #include "shop.h"
 
-#define SEEDS 12
+#define SEEDS 10
 
 static uint64_t rng;
 static uint32_t n_members = 40, n_records = 350;
@@ -445,8 +445,8 @@ static void programs(struct world *w)
     const char *one[] = {shop, policy_1, rules_1}, *two[] = {shop, policy_2, rules_2},
                *three[] = {shop, policy_1, rules_3};
     w->p[0] = fu_program(one, 3);
-    w->p[1] = fu_program(two, 3);
-    w->p[2] = fu_program(three, 3);
+    w->p[1] = fu_bundled(fu_program(two, 3), w->p[0]);
+    w->p[2] = fu_bundled(fu_program(three, 3), w->p[1]); /* switched back to 0, runs lose theirs */
 }
 
 static void one_seed(uint64_t seed, const struct world *with, uint64_t *total)
@@ -504,7 +504,7 @@ static void sweeps_fall_anywhere(void **state)
     n_members = 1500;
     n_records = 220;
     programs(&w);
-    for (uint64_t seed = 1000; seed < 1003; seed++)
+    for (uint64_t seed = 1000; seed < 1002; seed++)
         one_seed(seed, &w, &total);
     for (int i = 0; i < 3; i++)
         rule_free(&w.p[i]);

@@ -22,11 +22,14 @@ static void begin(struct fu *f, const char *rules, const char *local)
     begin_clock(f, rules, local, false);
 }
 
-/* Another program takes effect now. */
-static void edit(struct fu *f, const char *rules)
+/* Another program takes effect now; its bundle has the earlier texts or not. */
+static void edit(struct fu *f, const char *rules, bool keep_texts)
 {
     const char *texts[] = {shop, POLICY, rules};
-    f->p = f->by_hash[f->n_programs++] = fu_program(texts, 3);
+    f->p = fu_program(texts, 3);
+    if (keep_texts)
+        f->p = fu_bundled(f->p, f->by_hash[f->n_programs - 1]);
+    f->by_hash[f->n_programs++] = f->p;
     fu_rules(&f->log, f->n_programs, (int)f->n_programs - 1, f->now);
     fu_fold(f);
 }
@@ -166,34 +169,56 @@ static void activation_sweeps(void **state)
     fu_send(&f, "order", "{\"id\":\"p1\",\"m\":\"m1\",\"amount\":1}");
     fu_go_send(&f, "2026-03-20 10:00", "order", "{\"id\":\"p2\",\"m\":\"m2\",\"amount\":1}");
     fu_go(&f, "2026-06-01 10:00"); /* m1 is silent for 91 days, m2 for 73 */
-    edit(&f, SILENCE);
+    edit(&f, SILENCE, false);
     fu_go(&f, "2027-06-01 10:00");
     EXPECT(&f, "send text m2 sms 2026-06-18 10:00");
     fu_stop(&f);
 }
 
-/* A run finishes on the text that it started with, when the bundle still has it; its messages are of
- * today; a rule switched off withholds. */
+#define SLOW(len, mode) \
+    "rules:\n  slow: {trigger: browse, " mode "do: [{wait: " len "}, {send: note, with: {name: " \
+    "member.name}}]}\n"
+
+/* A run finishes on the text that it started with; one whose text is gone ends. */
 static void edit_with_live_runs(void **state)
 {
     struct fu f;
     (void)state;
-    begin(&f,
-          "rules:\n  slow: {trigger: browse, do: [{wait: 1d}, {send: note, with: {name: "
-          "member.name}}]}\n",
-          "2026-03-02 10:00");
+    begin(&f, SLOW("1d", ""), "2026-03-02 10:00");
     known(&f, "m1", NULL);
     fu_send(&f, "browse", "{\"id\":\"b\",\"m\":\"m1\",\"sku\":\"A\"}");
-    edit(&f, "rules:\n  slow: {trigger: browse, do: [{wait: 2d}, {send: note, with: {name: "
-             "member.name}}]}\n");
-    fu_go(&f, "2026-03-03 12:00"); /* no earlier texts in a program made from files: superseded */
-    EXPECT(&f, "");
+    edit(&f, SLOW("2d", ""), true);
+    fu_go(&f, "2026-03-03 12:00");
+    EXPECT(&f, "send note m1 wechat 2026-03-03 10:00");
     fu_send(&f, "browse", "{\"id\":\"b2\",\"m\":\"m1\",\"sku\":\"A\"}");
-    edit(&f, "rules:\n"
-             "  slow: {trigger: browse, do: [{wait: 2d}, {send: note, with: {name: member.name}}]}\n"
-             "  other: {trigger: cart, do: [{send: note, with: {name: member.name}}]}\n");
+    edit(&f, SLOW("2d", "") "  other: {trigger: cart, do: [{send: note, with: {name: member.name}}]}\n",
+         false);
     fu_go(&f, "2026-03-06 12:00"); /* the same text: it goes on */
     EXPECT(&f, "send note m1 wechat 2026-03-05 12:00");
+    fu_send(&f, "browse", "{\"id\":\"b3\",\"m\":\"m1\",\"sku\":\"A\"}");
+    edit(&f, SLOW("3d", ""), false);
+    fu_go(&f, "2026-03-10 12:00");
+    EXPECT(&f, ""); /* superseded */
+    fu_stop(&f);
+}
+
+/* A rule that is switched off withholds what its runs want; a rule taken out lets them finish. */
+static void switched_off(void **state)
+{
+    struct fu f;
+    (void)state;
+    begin(&f, SLOW("1d", ""), "2026-03-02 10:00");
+    known(&f, "m1", NULL);
+    fu_send(&f, "browse", "{\"id\":\"b\",\"m\":\"m1\",\"sku\":\"A\"}");
+    edit(&f, SLOW("1d", "mode: \"off\", "), true);
+    fu_send(&f, "browse", "{\"id\":\"b2\",\"m\":\"m1\",\"sku\":\"A\"}"); /* starts nothing */
+    fu_go(&f, "2026-03-05 10:00");
+    EXPECT(&f, "withhold note m1 off 2026-03-03 10:00");
+    edit(&f, SLOW("1d", ""), true);
+    fu_send(&f, "browse", "{\"id\":\"b4\",\"m\":\"m1\",\"sku\":\"A\"}");
+    edit(&f, "rules:\n  other: {trigger: cart, do: [{send: note, with: {name: member.name}}]}\n", true);
+    fu_go(&f, "2026-03-07 10:00");
+    EXPECT(&f, "send note m1 wechat 2026-03-06 10:00");
     fu_stop(&f);
 }
 
@@ -279,6 +304,7 @@ int main(void)
         cmocka_unit_test(downtime),
         cmocka_unit_test(activation_sweeps),
         cmocka_unit_test(edit_with_live_runs),
+        cmocka_unit_test(switched_off),
         cmocka_unit_test(rules_that_do_not_count),
         cmocka_unit_test(level_falls_at_midnight),
         cmocka_unit_test(idle_members_leave),

@@ -211,13 +211,27 @@ static void effects(struct sim *s, struct worker *w)
     dispatch_effects_clear(w->d);
 }
 
+/* The broker has said that it took a final result, and the process hears it before it reads it back. */
+static void acknowledge(struct worker *w, const struct rec *r)
+{
+    struct outcome o;
+    struct arena *a = arena_new(0);
+    assert_int_equal(outcome_read((struct str){r->p, r->n}, a, &o, NULL), 0);
+    if (o.kind == OUT_RESULT && o.final && !strcmp(o.tok, w->tok))
+        dispatch_acknowledged(w->d, o.seq);
+    arena_free(&a);
+}
+
 static void drain_queue(struct sim *s, struct worker *w, size_t most)
 {
     while (w->from < w->to && most--) {
         struct rec *r = &w->queue[w->from++];
         append(s->outcomes, &s->n_outcomes, MAX_LOG, (struct str){r->p, r->n});
+        if (rnd(s, 2))
+            acknowledge(w, r);
         free(r->p);
     }
+    effects(s, w);
     if (w->from == w->to)
         w->from = w->to = 0;
 }

@@ -75,10 +75,11 @@ static void events_publish(struct world *w, const char *hash)
     const struct record r = {.kind = REC_RULES, .n = 3, .hash = str_c(hash), .level = RULE_LEVEL};
     for (uint32_t p = 0; p < P; p++)
         log_add(w, p, &r);
+    int64_t now = (int64_t)time(NULL) * 1000; /* older ones would be too late to act upon */
     for (int i = 0; i < 200; i++) {
-        struct event ev = event_make(w, i < 40 ? "register" : "purchase", i % 40, T0 + i, i);
+        struct event ev = event_make(w, i < 40 ? "register" : "purchase", i % 40, now + i, i);
         struct entry e = {
-            .src = {STR("pay"), 0, 0, i}, .at_ms = T0 + i, .events = &ev, .n_events = 1};
+            .src = {STR("pay"), 0, 0, i}, .at_ms = now + i, .events = &ev, .n_events = 1};
         const struct record rec = {.kind = REC_EVENT, .n = 3, .entries = &e, .n_entries = 1};
         log_add(w, part_of(ev.member), &rec);
     }

@@ -366,6 +366,11 @@ static void test_waits(void **state)
     wait_health(w, "waiting for Redis");
     server_run(&w->redis);
     server_wait(&w->redis, &w->r);
+    wait_health(w, "200 OK");
+    kill(w->broker, SIGSTOP); /* nothing answers for a while */
+    for (int k = 0; k < 300; k++)
+        nap();
+    kill(w->broker, SIGCONT);
     wait_done(w);
     wait_health(w, "200 OK");
     engine_stop(w, e);

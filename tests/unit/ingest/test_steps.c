@@ -44,8 +44,8 @@ static struct event event(const char *member, const char *note, struct val *f)
 {
     def = (struct event_def){.name = STR("e"), .fields = &type};
     f[0] = note ? val_str(str_c(note)) : (struct val){0};
-    return (struct event){.def = &def, .id = STR("i"), .member = str_c(member), .role = STR(""),
-                          .at_ms = 5, .f = f};
+    return (struct event){
+        .def = &def, .id = STR("i"), .member = str_c(member), .role = STR(""), .at_ms = 5, .f = f};
 }
 
 static const struct source src = {{"t", 1}, 0, 2, 9};
@@ -171,7 +171,8 @@ static void test_merge(void **state)
 {
     (void)state;
     struct merge *m = merge_new();
-    struct merge_head h[4] = {{STR("b"), 0, 5}, {STR("a"), 1, 5}, {STR("a"), 0, 5}, {STR("c"), 0, 4}};
+    struct merge_head h[4] = {
+        {STR("b"), 0, 5}, {STR("a"), 1, 5}, {STR("a"), 0, 5}, {STR("c"), 0, 4}};
     const int order[4] = {3, 2, 1, 0};
     for (int i = 0; i < 4; i++)
         merge_put(m, &h[i]);
@@ -241,7 +242,8 @@ static void test_lapse(void **state)
 static void test_barrier(void **state)
 {
     (void)state;
-    const int64_t committed[] = {-1, 5, 7}, low[] = {0, 5, 7}, high[] = {0, 5, 8}, some[] = {1, 0, 0};
+    const int64_t committed[] = {-1, 5, 7}, low[] = {0, 5, 7}, high[] = {0, 5, 8},
+                  some[] = {1, 0, 0};
     assert_true(barrier_reached(committed, low, 3));
     assert_false(barrier_reached(committed, high, 3));
     assert_false(barrier_reached(committed, some, 3));
@@ -253,8 +255,12 @@ static void test_results(void **state)
 {
     (void)state;
     struct results *r = results_new(2);
-    struct outcome o = {.kind = OUT_RESULT, .final = true, .status = STR("sent"), .seq = 4,
-                        .gateway = STR("sms"), .member = STR("m")};
+    struct outcome o = {.kind = OUT_RESULT,
+                        .final = true,
+                        .status = STR("sent"),
+                        .seq = 4,
+                        .gateway = STR("sms"),
+                        .member = STR("m")};
     size_t n;
     results_add(r, 1, &o);
     o.seq = 2;
@@ -287,10 +293,10 @@ static void test_results(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pack),     cmocka_unit_test(test_pack_fan_out),
+        cmocka_unit_test(test_pack),         cmocka_unit_test(test_pack_fan_out),
         cmocka_unit_test(test_pack_too_big), cmocka_unit_test(test_progress),
-        cmocka_unit_test(test_merge),    cmocka_unit_test(test_lapse),
-        cmocka_unit_test(test_barrier),  cmocka_unit_test(test_results),
+        cmocka_unit_test(test_merge),        cmocka_unit_test(test_lapse),
+        cmocka_unit_test(test_barrier),      cmocka_unit_test(test_results),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,17 +29,32 @@ static int teardown(void **state)
 
 static struct decision sample(void)
 {
-    static const struct val items[2] = {
-        {.t = V_STRING, .n = 1, .s = "A"}, {.t = V_STRING, .n = 3, .s = "猫"}};
+    static const struct val items[2] = {{.t = V_STRING, .n = 1, .s = "A"},
+                                        {.t = V_STRING, .n = 3, .s = "猫"}};
     static struct param data[2];
     data[0] = (struct param){STR("name"), val_str(STR("张\"三"))};
     data[1] = (struct param){STR("skus"), {.t = V_LIST, .n = 2, .list = items}};
-    return (struct decision){
-        .kind = DEC_SEND, .p = 3, .era = 1, .seq = 42, .at_ms = 1700000000000, .member = STR("m1"),
-        .rule = STR("welcome"), .key = STR("k"), .send_key = STR("s"), .message = STR("hello"),
-        .gateway = STR("sms"), .to = STR("138"), .purpose = STR("marketing"),
-        .expire_ms = 1700000060000, .quiet_from = 1260, .quiet_to = 540, .utc_off_s = 28800,
-        .template = STR("T1"), .text = STR("hi"), .data = data, .n_data = 2};
+    return (struct decision){.kind = DEC_SEND,
+                             .p = 3,
+                             .era = 1,
+                             .seq = 42,
+                             .at_ms = 1700000000000,
+                             .member = STR("m1"),
+                             .rule = STR("welcome"),
+                             .key = STR("k"),
+                             .send_key = STR("s"),
+                             .message = STR("hello"),
+                             .gateway = STR("sms"),
+                             .to = STR("138"),
+                             .purpose = STR("marketing"),
+                             .expire_ms = 1700000060000,
+                             .quiet_from = 1260,
+                             .quiet_to = 540,
+                             .utc_off_s = 28800,
+                             .template = STR("T1"),
+                             .text = STR("hi"),
+                             .data = data,
+                             .n_data = 2};
 }
 
 static void test_decision(void **state)
@@ -56,7 +71,8 @@ static void test_decision(void **state)
     assert_true(era == 1 && p == 3 && seq == 42);
     assert_int_equal(decision_id_read(str_c(d.id), 8, &era, &p, &seq), -1);
     assert_int_equal(decision_id_read(STR("nonsense"), 7, &era, &p, &seq), -1);
-    assert_non_null(strstr(b.p, ",\"t\":\"send\",\"p\":3,\"era\":1,\"seq\":42,\"at\":1700000000000,"));
+    assert_non_null(
+        strstr(b.p, ",\"t\":\"send\",\"p\":3,\"era\":1,\"seq\":42,\"at\":1700000000000,"));
     assert_int_equal(decision_read(buf_str(&b), a, &r, &err), 0);
     assert_int_equal(r.kind, DEC_SEND);
     assert_int_equal(r.seq, 42);
@@ -100,10 +116,20 @@ static void test_decision_chain(void **state)
 static void test_decision_small(void **state)
 {
     (void)state;
-    struct decision w = {.kind = DEC_WITHHOLD, .member = STR("m"), .rule = STR("r"),
-                         .reason = STR("limit"), .quiet_from = -1, .quiet_to = -1}, r;
-    struct decision c = {.kind = DEC_CONVERT, .seq = 1, .member = STR("m"), .rule = STR("r"),
-                         .value = 12.5, .quiet_from = -1, .quiet_to = -1};
+    struct decision w = {.kind = DEC_WITHHOLD,
+                         .member = STR("m"),
+                         .rule = STR("r"),
+                         .reason = STR("limit"),
+                         .quiet_from = -1,
+                         .quiet_to = -1},
+                    r;
+    struct decision c = {.kind = DEC_CONVERT,
+                         .seq = 1,
+                         .member = STR("m"),
+                         .rule = STR("r"),
+                         .value = 12.5,
+                         .quiet_from = -1,
+                         .quiet_to = -1};
     uint8_t chain[32] = {0}, first[32];
     decision_write(&w, 1, chain, &b);
     memcpy(first, chain, 32);
@@ -137,11 +163,23 @@ static void test_decision_refused(void **state)
 static void test_outcomes(void **state)
 {
     (void)state;
-    struct outcome o = {.kind = OUT_RESULT, .tok = "0123456789abcdef0123456789abcdef", .era = 2,
-                        .seq = 9, .id = "abc", .attempt = 3, .at_ms = 5, .member = STR("m"),
-                        .rule = STR("r"), .message = STR("x"), .gateway = STR("sms"),
-                        .result_class = STR("ok"), .status = STR("sent"), .code = STR("0"),
-                        .final = true, .sent = true}, r;
+    struct outcome o = {.kind = OUT_RESULT,
+                        .tok = "0123456789abcdef0123456789abcdef",
+                        .era = 2,
+                        .seq = 9,
+                        .id = "abc",
+                        .attempt = 3,
+                        .at_ms = 5,
+                        .member = STR("m"),
+                        .rule = STR("r"),
+                        .message = STR("x"),
+                        .gateway = STR("sms"),
+                        .result_class = STR("ok"),
+                        .status = STR("sent"),
+                        .code = STR("0"),
+                        .final = true,
+                        .sent = true},
+                   r;
     outcome_write(&o, &b);
     assert_int_equal(outcome_read(buf_str(&b), a, &r, NULL), 0);
     assert_true(r.kind == OUT_RESULT && r.final && r.sent && r.seq == 9 && r.attempt == 3);
@@ -149,8 +187,13 @@ static void test_outcomes(void **state)
     assert_true(str_eqc(r.status, "sent") && str_eqc(r.gateway, "sms") && str_eqc(r.code, "0"));
     uint64_t seqs[3] = {5, 6, 900};
     uint32_t tries[3] = {1, 0, 7};
-    struct outcome s = {.kind = OUT_SNAPSHOT, .tok = "t", .next = 901, .decisions_off = 77,
-                        .incomplete = seqs, .incomplete_attempts = tries, .n_incomplete = 3};
+    struct outcome s = {.kind = OUT_SNAPSHOT,
+                        .tok = "t",
+                        .next = 901,
+                        .decisions_off = 77,
+                        .incomplete = seqs,
+                        .incomplete_attempts = tries,
+                        .n_incomplete = 3};
     memset(s.chain, 0xab, 32);
     buf_reset(&b);
     outcome_write(&s, &b);
@@ -164,17 +207,23 @@ static void test_outcomes(void **state)
     outcome_write(&c, &b);
     assert_string_equal(b.p, "{\"t\":\"claim\",\"tok\":\"t\",\"era\":0,\"at\":0}");
     assert_int_equal(outcome_read(buf_str(&b), a, &r, NULL), 0);
-    assert_int_equal(outcome_read(STR("{\"t\":\"claim\",\"tok\":\"t\",\"era\":0}"), a, &r, NULL), -1);
-    assert_int_equal(outcome_read(STR("{\"t\":\"other\",\"tok\":\"t\",\"era\":0,\"at\":0}"), a, &r, NULL),
+    assert_int_equal(outcome_read(STR("{\"t\":\"claim\",\"tok\":\"t\",\"era\":0}"), a, &r, NULL),
                      -1);
+    assert_int_equal(
+        outcome_read(STR("{\"t\":\"other\",\"tok\":\"t\",\"era\":0,\"at\":0}"), a, &r, NULL), -1);
 }
 
 static void test_dead(void **state)
 {
     (void)state;
-    struct dead d = {.src = {STR("t.x"), 1, 2, 3}, .at_ms = 9, .code = STR("utf8"),
-                     .path = STR("a.b"), .reason = STR("bad"), .key = STR("k"),
-                     .value = STR("\xff\x00z")}, r;
+    struct dead d = {.src = {STR("t.x"), 1, 2, 3},
+                     .at_ms = 9,
+                     .code = STR("utf8"),
+                     .path = STR("a.b"),
+                     .reason = STR("bad"),
+                     .key = STR("k"),
+                     .value = STR("\xff\x00z")},
+                r;
     dead_write(&d, &b);
     assert_int_equal(dead_read(buf_str(&b), a, &r, NULL), 0);
     assert_true(str_eq(r.value, d.value) && str_eq(r.key, d.key) && str_eq(r.path, d.path));
@@ -192,18 +241,25 @@ static void test_dead(void **state)
 static void test_control(void **state)
 {
     (void)state;
-    struct genesis g = {.topology = 0xdeadbeef, .partitions = 64, .record_clock = true,
-                        .end_ms = 123, .version = 1}, r;
+    struct genesis g = {.topology = 0xdeadbeef,
+                        .partitions = 64,
+                        .record_clock = true,
+                        .end_ms = 123,
+                        .version = 1},
+                   r;
     struct err err = {0};
     genesis_write(&g, &b);
-    assert_string_equal(b.p, "{\"v\":1,\"topology\":3735928559,\"partitions\":64,\"clock\":\"record\","
-                             "\"end\":123}");
+    assert_string_equal(b.p,
+                        "{\"v\":1,\"topology\":3735928559,\"partitions\":64,\"clock\":\"record\","
+                        "\"end\":123}");
     assert_int_equal(genesis_read(buf_str(&b), &r, NULL), 0);
-    assert_true(r.topology == g.topology && r.partitions == 64 && r.record_clock && r.end_ms == 123);
+    assert_true(r.topology == g.topology && r.partitions == 64 && r.record_clock &&
+                r.end_ms == 123);
     assert_int_equal(genesis_read(STR("{\"v\":2}"), &r, &err), -1);
     assert_string_equal(err.code, "version");
     assert_int_equal(
-        genesis_read(STR("{\"v\":1,\"topology\":1,\"partitions\":0,\"clock\":\"append\"}"), &r, NULL),
+        genesis_read(STR("{\"v\":1,\"topology\":1,\"partitions\":0,\"clock\":\"append\"}"), &r,
+                     NULL),
         -1);
     struct active v = {.level = 1}, w;
     memset(v.hash, 'a', 64);

@@ -35,8 +35,11 @@ static const struct decode_limits limits = {
 
 static int decode_h(const char *topic, struct str value, const struct str *headers, uint32_t n_h)
 {
-    struct upstream u = {.src = {str_c(topic), 1, 2, 3}, .kafka_ms = 1700000000001, .value = value,
-                         .headers = headers, .n_headers = n_h};
+    struct upstream u = {.src = {str_c(topic), 1, 2, 3},
+                         .kafka_ms = 1700000000001,
+                         .value = value,
+                         .headers = headers,
+                         .n_headers = n_h};
     memset(&err, 0, sizeof err);
     return model_decode(&schema, &u, &limits, a, &ev, &n, &err);
 }
@@ -52,11 +55,12 @@ static int decode(const char *topic, const char *text)
 static void test_plain(void **state)
 {
     (void)state;
-    assert_int_equal(decode("trade", "{" PAID "\"amount\":99.9,\"channel\":\"app\",\"junk\":{\"a\":[1]},"
-                                     "\"items\":[{\"sku\":\"A\",\"qty\":2,\"price\":1},"
-                                     "{\"sku\":\"B\",\"qty\":1}],\"rate\":3,\"first\":true,"
-                                     "\"when\":\"2026-03-02T10:00:00.5Z\",\"born\":\"2000-02-29\","
-                                     "\"moon\":\"2001-L04-30\",\"note\":\"四个字呀\",\"coupon\":null}"),
+    assert_int_equal(decode("trade",
+                            "{" PAID "\"amount\":99.9,\"channel\":\"app\",\"junk\":{\"a\":[1]},"
+                            "\"items\":[{\"sku\":\"A\",\"qty\":2,\"price\":1},"
+                            "{\"sku\":\"B\",\"qty\":1}],\"rate\":3,\"first\":true,"
+                            "\"when\":\"2026-03-02T10:00:00.5Z\",\"born\":\"2000-02-29\","
+                            "\"moon\":\"2001-L04-30\",\"note\":\"四个字呀\",\"coupon\":null}"),
                      0);
     assert_int_equal(n, 3); /* the record's own first, then its lines */
     assert_ptr_equal(ev[0].def, &def_purchase);
@@ -125,33 +129,38 @@ static void test_profile(void **state)
 static void test_cloudevents(void **state)
 {
     (void)state;
-    const struct str binary[] = {STR("ce_specversion"), STR("1.0"),     STR("ce_id"),   STR("77"),
-                                 STR("ce_source"),      STR("/crm"),    STR("ce_type"), STR("PAID"),
+    const struct str binary[] = {STR("ce_specversion"), STR("1.0"),
+                                 STR("ce_id"),          STR("77"),
+                                 STR("ce_source"),      STR("/crm"),
+                                 STR("ce_type"),        STR("PAID"),
                                  STR("ce_time"),        STR("2023-11-14T22:13:20Z")};
     assert_int_equal(decode_h("stock", STR("{\"level\":1}"), binary, 5), 0);
     assert_true(n == 1 && str_eqc(ev[0].id, "/crm 77"));
     assert_int_equal(ev[0].at_ms, 1700000000000);
     /* match may speak of attributes */
-    assert_int_equal(decode_h("trade", STR("{\"member_id\":\"m1\",\"order_id\":\"o\",\"paid_at\":1,"
-                                           "\"items\":[],\"channel\":\"app\",\"amount\":1}"),
+    assert_int_equal(decode_h("trade",
+                              STR("{\"member_id\":\"m1\",\"order_id\":\"o\",\"paid_at\":1,"
+                                  "\"items\":[],\"channel\":\"app\",\"amount\":1}"),
                               binary, 5),
                      0);
     assert_int_equal(n, 1);
-    const struct str type[] = {STR("Content-Type"), STR("application/cloudevents+json; charset=utf-8")};
-    assert_int_equal(decode_h("stock", STR("{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"s\","
-                                           "\"type\":\"t\",\"time\":\"2023-11-14T22:13:20Z\","
-                                           "\"data\":{\"level\":5}}"),
+    const struct str type[] = {STR("Content-Type"),
+                               STR("application/cloudevents+json; charset=utf-8")};
+    assert_int_equal(decode_h("stock",
+                              STR("{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"s\","
+                                  "\"type\":\"t\",\"time\":\"2023-11-14T22:13:20Z\","
+                                  "\"data\":{\"level\":5}}"),
                               type, 1),
                      0);
     assert_true(n == 1 && str_eqc(ev[0].id, "s 1") && ev[0].f[0].i == 5);
-    assert_int_equal(decode_h("stock", STR("{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"s\","
-                                           "\"type\":\"t\",\"data_base64\":\"eyJsZXZlbCI6NX0=\"}"),
+    assert_int_equal(decode_h("stock",
+                              STR("{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"s\","
+                                  "\"type\":\"t\",\"data_base64\":\"eyJsZXZlbCI6NX0=\"}"),
                               type, 1),
                      0);
     assert_true(n == 1 && ev[0].f[0].i == 5 && ev[0].at_ms == 1700000000001);
-    assert_int_equal(decode_h("stock", STR("{\"specversion\":\"1.0\",\"id\":\"1\",\"data\":{}}"), type,
-                              1),
-                     -1);
+    assert_int_equal(
+        decode_h("stock", STR("{\"specversion\":\"1.0\",\"id\":\"1\",\"data\":{}}"), type, 1), -1);
     assert_string_equal(err.code, "cloudevent");
     assert_int_equal(decode_h("stock", STR("{\"level\":1}"), binary, 1), -1);
     assert_string_equal(err.code, "cloudevent");
@@ -175,19 +184,24 @@ static const struct {
      "missing_member", "member_id"},
     {"trade", "{\"type\":\"PAID\",\"member_id\":1.5,\"order_id\":\"o\",\"paid_at\":1," OK_REST "}",
      "wrong_type", "member_id"},
-    {"trade", "{\"type\":\"PAID\",\"member_id\":\"a\\u0000\",\"order_id\":\"o\",\"paid_at\":1," OK_REST
-              "}", "bad_member", "member_id"},
-    {"trade", "{\"type\":\"PAID\",\"member_id\":\"m\",\"order_id\":\"o\",\"paid_at\":\"x\"," OK_REST
-              "}", "bad_time", "paid_at"},
-    {"trade", "{\"type\":\"PAID\",\"member_id\":\"m\",\"order_id\":\"o\",\"paid_at\":1900000000," OK_REST
-              "}", "future_time", "paid_at"},
+    {"trade",
+     "{\"type\":\"PAID\",\"member_id\":\"a\\u0000\",\"order_id\":\"o\",\"paid_at\":1," OK_REST "}",
+     "bad_member", "member_id"},
+    {"trade",
+     "{\"type\":\"PAID\",\"member_id\":\"m\",\"order_id\":\"o\",\"paid_at\":\"x\"," OK_REST "}",
+     "bad_time", "paid_at"},
+    {"trade",
+     "{\"type\":\"PAID\",\"member_id\":\"m\",\"order_id\":\"o\",\"paid_at\":1900000000," OK_REST
+     "}",
+     "future_time", "paid_at"},
     {"trade", "{" PAID "\"channel\":\"app\"}", "missing_field", "amount"},
     {"trade", "{" PAID "\"amount\":null,\"channel\":\"app\"}", "missing_field", "amount"},
     {"trade", "{" PAID "\"amount\":1.001,\"channel\":\"app\"}", "bad_money", "amount"},
     {"trade", "{" PAID "\"amount\":\"1.001\",\"channel\":\"app\"}", "bad_money", "amount"},
     {"trade", "{" PAID "\"amount\":\"1e2\",\"channel\":\"app\"}", "bad_money", "amount"},
     {"trade", "{" PAID "\"amount\":true,\"channel\":\"app\"}", "wrong_type", "amount"},
-    {"trade", "{" PAID "\"amount\":9223372036854775807,\"channel\":\"app\"}", "bad_money", "amount"},
+    {"trade", "{" PAID "\"amount\":9223372036854775807,\"channel\":\"app\"}", "bad_money",
+     "amount"},
     {"trade", "{" PAID "\"amount\":1,\"channel\":\"web\"}", "one_of", "channel"},
     {"trade", "{" PAID OK_REST ",\"rate\":\"1\"}", "wrong_type", "rate"},
     {"trade", "{" PAID OK_REST ",\"first\":1}", "wrong_type", "first"},
@@ -195,10 +209,12 @@ static const struct {
     {"trade", "{" PAID OK_REST ",\"moon\":\"2001-13-01\"}", "bad_date", "moon"},
     {"trade", "{" PAID OK_REST ",\"note\":\"五个字不行\"}", "too_long", "note"},
     {"trade", "{" PAID OK_REST ",\"when\":true}", "bad_time", "when"},
-    {"trade", "{" PAID "\"amount\":1,\"channel\":\"app\",\"items\":[1,2,3,4]}", "too_many", "items"},
+    {"trade", "{" PAID "\"amount\":1,\"channel\":\"app\",\"items\":[1,2,3,4]}", "too_many",
+     "items"},
     {"trade", "{" PAID "\"amount\":1,\"channel\":\"app\",\"items\":[{\"sku\":\"A\",\"qty\":1.0}]}",
      "wrong_type", "items[0].qty"},
-    {"trade", "{" PAID "\"amount\":1,\"channel\":\"app\",\"items\":[{\"sku\":\"A\",\"qty\":1},{\"qty\":1}]}",
+    {"trade",
+     "{" PAID "\"amount\":1,\"channel\":\"app\",\"items\":[{\"sku\":\"A\",\"qty\":1},{\"qty\":1}]}",
      "missing_field", "items[1].sku"},
     {"trade", "{" PAID "\"amount\":1,\"channel\":\"app\"}", "missing_field", "items"}, /* of each */
     {"crm", "{\"data\":{\"from\":1,\"level\":1}}", "missing_member", "data.to"},
@@ -243,13 +259,14 @@ static void test_money(void **state)
     (void)state;
     char text[256];
     for (int fen = 1; fen <= 200000; fen += fen < 2000 ? 1 : 37) {
-        (void)snprintf(text, sizeof text, "{" PAID "\"channel\":\"app\",\"items\":[],\"amount\":%d.%02d}",
-                       fen / 100, fen % 100);
+        (void)snprintf(text, sizeof text,
+                       "{" PAID "\"channel\":\"app\",\"items\":[],\"amount\":%d.%02d}", fen / 100,
+                       fen % 100);
         assert_int_equal(decode("trade", text), 0);
         assert_int_equal(ev[0].f[1].i, fen);
         (void)snprintf(text, sizeof text,
-                       "{" PAID "\"channel\":\"app\",\"items\":[],\"amount\":\"-%d.%02d0\"}", fen / 100,
-                       fen % 100);
+                       "{" PAID "\"channel\":\"app\",\"items\":[],\"amount\":\"-%d.%02d0\"}",
+                       fen / 100, fen % 100);
         assert_int_equal(decode("trade", text), 0);
         assert_int_equal(ev[0].f[1].i, -fen);
         (void)snprintf(text, sizeof text,
@@ -258,10 +275,12 @@ static void test_money(void **state)
         assert_int_equal(decode("trade", text), -1);
         arena_reset(a);
     }
-    assert_int_equal(decode("trade", "{" PAID "\"channel\":\"app\",\"items\":[],\"amount\":1.5e2}"), 0);
+    assert_int_equal(decode("trade", "{" PAID "\"channel\":\"app\",\"items\":[],\"amount\":1.5e2}"),
+                     0);
     assert_int_equal(ev[0].f[1].i, 15000);
     assert_int_equal(decode("trade", "{" PAID "\"channel\":\"app\",\"items\":[],\"amount\":"
-                                     "9999999999999.99}"), 0);
+                                     "9999999999999.99}"),
+                     0);
     assert_int_equal(ev[0].f[1].i, 999999999999999);
 }
 
@@ -316,10 +335,9 @@ static void test_parsers_agree(void **state)
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-    const struct CMUnitTest tests[] = {T(test_plain),        T(test_no_match),
-                                       T(test_two_members),  T(test_fan_out),
-                                       T(test_profile),      T(test_cloudevents),
-                                       T(test_dead_letters), T(test_need_time),
-                                       T(test_money),        T(test_parsers_agree)};
+    const struct CMUnitTest tests[] = {T(test_plain),        T(test_no_match),  T(test_two_members),
+                                       T(test_fan_out),      T(test_profile),   T(test_cloudevents),
+                                       T(test_dead_letters), T(test_need_time), T(test_money),
+                                       T(test_parsers_agree)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -63,9 +63,11 @@ static const char *const same[] = {
     "\"o1\"}}]},{\"s\":[\"crm\",2,0,0],\"at\":-1,\"v\":[{\"k\":\"invite\",\"i\":\"x\",\"m\":\"a\","
     "\"r\":\"inviter\",\"t\":0,\"f\":{\"level\":1}}]}]}",
     "{\"t\":\"event\",\"n\":0,\"e\":[]}",
-    "{\"t\":\"event\",\"n\":1,\"e\":[{\"s\":[\"p\",0,0,0],\"at\":0,\"v\":[{\"k\":\"profile\",\"i\":\"1\","
+    "{\"t\":\"event\",\"n\":1,\"e\":[{\"s\":[\"p\",0,0,0],\"at\":0,\"v\":[{\"k\":\"profile\",\"i\":"
+    "\"1\","
     "\"m\":\"m\",\"t\":0,\"f\":{\"name\":null,\"vip\":true}}]}]}",
-    "{\"t\":\"receipt\",\"at\":5,\"s\":[\"rouse.outcomes\",1,2,77],\"era\":1,\"seq\":77,\"member\":\"m\","
+    "{\"t\":\"receipt\",\"at\":5,\"s\":[\"rouse.outcomes\",1,2,77],\"era\":1,\"seq\":77,\"member\":"
+    "\"m\","
     "\"rule\":\"r\",\"message\":\"x\",\"gateway\":\"sms\",\"status\":\"sent\"}",
     "{\"t\":\"receipt\",\"at\":5,\"s\":[\"c\",0,0,0],\"era\":0,\"seq\":18446744073709551615,"
     "\"status\":\"opted_out\"}",
@@ -112,10 +114,11 @@ static void test_values(void **state)
 static void test_by_names(void **state)
 {
     (void)state;
-    struct record r = read_ok("{\"t\":\"event\",\"e\":[{\"at\":1,\"new\":{\"a\":[1]},\"v\":["
-                              "{\"k\":\"order_line\",\"t\":1,\"m\":\"m\",\"x\":1.5e3,\"i\":\"i\",\"f\":"
-                              "{\"gone\":[{}],\"order_id\":\"o\",\"sku\":\"s\"}}],\"s\":[\"t\",0,0,1]}],"
-                              "\"n\":1}");
+    struct record r =
+        read_ok("{\"t\":\"event\",\"e\":[{\"at\":1,\"new\":{\"a\":[1]},\"v\":["
+                "{\"k\":\"order_line\",\"t\":1,\"m\":\"m\",\"x\":1.5e3,\"i\":\"i\",\"f\":"
+                "{\"gone\":[{}],\"order_id\":\"o\",\"sku\":\"s\"}}],\"s\":[\"t\",0,0,1]}],"
+                "\"n\":1}");
     const struct event *ev = &r.entries[0].events[0];
     assert_ptr_equal(ev->def, &def_line);
     assert_true(str_eqc(val_get_str(ev->f[0]), "s") && str_eqc(val_get_str(ev->f[1]), "o"));
@@ -124,7 +127,10 @@ static void test_by_names(void **state)
 
 /* Events that do not fit lose their def; the others are read. */
 static const char *const misfits[] = {
-    "{}", "{\"sku\":\"s\"}", "{\"sku\":1,\"order_id\":\"o\"}", "{\"sku\":null,\"order_id\":\"o\"}",
+    "{}",
+    "{\"sku\":\"s\"}",
+    "{\"sku\":1,\"order_id\":\"o\"}",
+    "{\"sku\":null,\"order_id\":\"o\"}",
     "{\"sku\":[\"s\"],\"order_id\":\"o\"}",
 };
 
@@ -133,35 +139,54 @@ static void test_misfits(void **state)
     (void)state;
     char text[1024];
     for (size_t i = 0; i < BASE_LEN(misfits); i++) {
-        (void)snprintf(text, sizeof text, ENTRY(LINE("%s") "," LINE("{\"sku\":\"s\",\"order_id\":\"o\"}")),
+        (void)snprintf(text, sizeof text,
+                       ENTRY(LINE("%s") "," LINE("{\"sku\":\"s\",\"order_id\":\"o\"}")),
                        misfits[i]);
         struct record r = read_ok(text);
         assert_int_equal(r.n_dropped, 1);
         assert_null(r.entries[0].events[0].def);
         assert_ptr_equal(r.entries[0].events[1].def, &def_line);
     }
-    struct record r = read_ok(ENTRY("{\"k\":\"gone\",\"i\":\"i\",\"t\":1,\"f\":{\"a\":{\"b\":[]}}}"));
+    struct record r =
+        read_ok(ENTRY("{\"k\":\"gone\",\"i\":\"i\",\"t\":1,\"f\":{\"a\":{\"b\":[]}}}"));
     assert_true(r.n_dropped == 1 && !r.entries[0].events[0].def);
     /* limits of the declaration hold here too */
-    r = read_ok(ENTRY("{\"k\":\"purchase\",\"i\":\"i\",\"t\":1,\"f\":{\"order_id\":\"o\",\"amount\":1,"
-                      "\"channel\":\"fax\"}}"));
+    r = read_ok(
+        ENTRY("{\"k\":\"purchase\",\"i\":\"i\",\"t\":1,\"f\":{\"order_id\":\"o\",\"amount\":1,"
+              "\"channel\":\"fax\"}}"));
     assert_int_equal(r.n_dropped, 1);
-    r = read_ok(ENTRY("{\"k\":\"purchase\",\"i\":\"i\",\"t\":1,\"f\":{\"order_id\":\"o\",\"amount\":1.5,"
-                      "\"channel\":\"app\"}}"));
+    r = read_ok(
+        ENTRY("{\"k\":\"purchase\",\"i\":\"i\",\"t\":1,\"f\":{\"order_id\":\"o\",\"amount\":1.5,"
+              "\"channel\":\"app\"}}"));
     assert_int_equal(r.n_dropped, 1);
 }
 
 static const char *const broken[] = {
-    "", "null", "[]", "{}", "{\"t\":\"event\"}", "{\"t\":\"event\",\"n\":1}", "{\"t\":\"other\",\"at\":1}",
-    "{\"t\":\"tick\",\"at\":1} ", "{ \"t\":\"tick\",\"at\":1}", "{\"t\":\"tick\",\"at\":1.5}",
-    "{\"t\":\"tick\",\"at\":01}", "{\"t\":\"tick\",\"at\":9223372036854775808}",
-    "{\"t\":\"tick\",\"at\":1,}", "{\"t\":\"rules\",\"at\":1,\"n\":1,\"hash\":\"x\",\"level\":1}",
+    "",
+    "null",
+    "[]",
+    "{}",
+    "{\"t\":\"event\"}",
+    "{\"t\":\"event\",\"n\":1}",
+    "{\"t\":\"other\",\"at\":1}",
+    "{\"t\":\"tick\",\"at\":1} ",
+    "{ \"t\":\"tick\",\"at\":1}",
+    "{\"t\":\"tick\",\"at\":1.5}",
+    "{\"t\":\"tick\",\"at\":01}",
+    "{\"t\":\"tick\",\"at\":9223372036854775808}",
+    "{\"t\":\"tick\",\"at\":1,}",
+    "{\"t\":\"rules\",\"at\":1,\"n\":1,\"hash\":\"x\",\"level\":1}",
     "{\"t\":\"receipt\",\"at\":5,\"s\":[\"c\",0,0,0],\"era\":0,\"seq\":1,\"status\":\"huh\"}",
-    "{\"t\":\"receipt\",\"at\":5,\"s\":[\"c\",0,0,0],\"era\":4294967296,\"seq\":1,\"status\":\"sent\"}",
-    "{\"t\":\"erase\",\"at\":1,\"member\":\"\xff\"}", "{\"t\":\"erase\",\"at\":1,\"member\":\"a\nb\"}",
-    "{\"t\":\"erase\",\"at\":1,\"member\":\"\\ud800\"}", "{\"t\":\"erase\",\"at\":1,\"member\":\"\\q\"}",
+    "{\"t\":\"receipt\",\"at\":5,\"s\":[\"c\",0,0,0],\"era\":4294967296,\"seq\":1,\"status\":"
+    "\"sent\"}",
+    "{\"t\":\"erase\",\"at\":1,\"member\":\"\xff\"}",
+    "{\"t\":\"erase\",\"at\":1,\"member\":\"a\nb\"}",
+    "{\"t\":\"erase\",\"at\":1,\"member\":\"\\ud800\"}",
+    "{\"t\":\"erase\",\"at\":1,\"member\":\"\\q\"}",
     ENTRY("{\"i\":\"i\",\"t\":1,\"f\":{},\"k\":\"order_line\"}"), /* k comes first */
-    ENTRY(LINE("{\"sku\":\"s\",}")), ENTRY(LINE("{\"sku\":}")), ENTRY(LINE("[1,]")),
+    ENTRY(LINE("{\"sku\":\"s\",}")),
+    ENTRY(LINE("{\"sku\":}")),
+    ENTRY(LINE("[1,]")),
     ENTRY(LINE("{\"sku\":tru}")),
 };
 
