@@ -8,7 +8,18 @@ here=$(cd "$(dirname "$0")" && pwd)
 size=(--members 150 --days 40 --seed 11)
 digest_of() { tee /dev/stderr | sed -n 's/^digest //p'; }
 
-one=$(bash "$here/year.sh" "$bin" "${size[@]}" | digest_of)
+# The same sources by the other compiler, optimised: the fold must not depend on either.
+also=()
+if command -v clang >/dev/null; then
+    other=$bin/../other-compiler
+    CC=clang cmake -S "$here/../.." -B "$other" -G Ninja -DCMAKE_BUILD_TYPE=Release >"$other.log" 2>&1 &&
+        ninja -C "$other" rouse >>"$other.log" 2>&1 || { tail -n 20 "$other.log"; echo "FAILED: clang build"; exit 1; }
+    also=(--also "$other/bin")
+else
+    echo "clang: skipped (not installed)"
+fi
+
+one=$(bash "$here/year.sh" "$bin" "${size[@]}" "${also[@]}" | digest_of)
 two=$(bash "$here/year.sh" "$bin" "${size[@]}" --engines 2 | digest_of)
 [ -n "$one" ] && [ "$one" = "$two" ] || { echo "FAILED: one engine $one, two engines $two"; exit 1; }
 if [ -n "${ROUSE_NO_KAFKA:-}" ]; then

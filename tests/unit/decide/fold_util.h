@@ -137,8 +137,7 @@ FU_UNUSED static void fu_event(struct fu_log *l, const struct program *p, const 
     const struct upstream u = {.src = {.topic = str_c(topic), .offset = l->offset++},
                                .kafka_ms = at_ms,
                                .value = str_c(json)};
-    const struct decode_limits lim = {
-        .max_bytes = 65536, .max_depth = 32, .latest_ms = TIME_NEVER};
+    const struct decode_limits lim = {.max_bytes = 65536, .max_depth = 32, .latest_ms = TIME_NEVER};
     if (model_decode(p->schema, &u, &lim, l->a, &ev, &n, &err) != 0)
         fail_msg("%s: %s %s: %s", json, err.code, err.file, err.text);
     const struct entry e = {.src = u.src, .at_ms = at_ms, .events = ev, .n_events = n};
@@ -198,9 +197,12 @@ FU_UNUSED static void fu_start_clock(struct fu *f, const char *const *texts, uin
     f->a = arena_new(0);
     f->log = (struct fu_log){.a = f->a, .tz = f->p->tz};
     f->now = fu_at(f->p->tz, local);
-    f->d = decide_new(&(struct decide_conf){
-        .topology = 7, .partitions = 1, .complete = true, .record_clock = !append,
-        .program = fu_lookup, .arg = f});
+    f->d = decide_new(&(struct decide_conf){.topology = 7,
+                                            .partitions = 1,
+                                            .complete = true,
+                                            .record_clock = !append,
+                                            .program = fu_lookup,
+                                            .arg = f});
     f->append = append;
     fu_rules(&f->log, 1, 0, f->now);
 }
@@ -309,14 +311,13 @@ FU_UNUSED static const char *fu_news(struct fu *f)
         if (b.n)
             buf_addc(&b, '\n');
         if (d->kind == DEC_CONVERT) {
-            buf_addf(&b, "convert " STR_FMT " " STR_FMT " %g", STR_ARG(d->rule),
-                     STR_ARG(d->member), d->value);
+            buf_addf(&b, "convert " STR_FMT " " STR_FMT " %g", STR_ARG(d->rule), STR_ARG(d->member),
+                     d->value);
             continue;
         }
         buf_addf(&b, "%s " STR_FMT " " STR_FMT " " STR_FMT " %.*s",
-                 d->kind == DEC_SEND ? "send" : "withhold", STR_ARG(d->message),
-                 STR_ARG(d->member), STR_ARG(d->kind == DEC_SEND ? d->gateway : d->reason), (int)n,
-                 at);
+                 d->kind == DEC_SEND ? "send" : "withhold", STR_ARG(d->message), STR_ARG(d->member),
+                 STR_ARG(d->kind == DEC_SEND ? d->gateway : d->reason), (int)n, at);
     }
     const char *s = arena_strdup(f->a, b.p ? b.p : "");
     buf_free(&b);

@@ -43,11 +43,14 @@ static const char shop[] =
     "messages:\n"
     "  hello: {params: [name], via: [wechat, sms], wechat: {template: W1}, sms: {template: S1, "
     "text: \"【悦选】{name}，您好，拒收请回复R\"}}\n"
-    "  cart: {params: [name, sku], via: [wechat, sms], wechat: {template: W2, data: {thing1: sku}}, "
+    "  cart: {params: [name, sku], via: [wechat, sms], wechat: {template: W2, data: {thing1: "
+    "sku}}, "
     "sms: {template: S2, text: \"【悦选】{name}{sku}，拒收请回复R\"}}\n"
     "  note: {params: [name], via: [wechat], wechat: {template: W3}}\n"
-    "  text: {params: [name], via: [sms], sms: {template: S3, text: \"【悦选】{name}，拒收请回复R\"}}\n"
-    "  receipt_note: {params: [name], via: [wechat, sms], purpose: service, wechat: {template: W4}, "
+    "  text: {params: [name], via: [sms], sms: {template: S3, text: "
+    "\"【悦选】{name}，拒收请回复R\"}}\n"
+    "  receipt_note: {params: [name], via: [wechat, sms], purpose: service, wechat: {template: "
+    "W4}, "
     "sms: {template: S4, text: \"【悦选】{name}\"}}\n";
 
 #endif

@@ -31,9 +31,9 @@ struct sim {
     struct decide_meta meta;
     struct decide_src *src;
     size_t n_src;
-    struct map *members; /* name -> struct sim_member */
-    struct map *publics; /* member \1 tag -> struct sim_text */
-    struct map *sent;    /* seq in decimal -> struct sim_text: member \1 rule \1 message */
+    struct map *members;        /* name -> struct sim_member */
+    struct map *publics;        /* member \1 tag -> struct sim_text */
+    struct map *sent;           /* seq in decimal -> struct sim_text: member \1 rule \1 message */
     struct sim_text *decisions; /* by seq */
     size_t n_decisions;
     uint64_t appended, commits, loads, dues; /* counts */
@@ -168,12 +168,11 @@ SIM_UNUSED static void sim_produce(struct sim *s, const struct decide_out *out, 
             fail_msg("a gap: seq %llu after %zu decisions", (unsigned long long)seq,
                      s->n_decisions);
         if (seq == s->n_decisions) {
-            s->decisions =
-                xrealloc(s->decisions, (s->n_decisions + 1) * sizeof *s->decisions);
+            s->decisions = xrealloc(s->decisions, (s->n_decisions + 1) * sizeof *s->decisions);
             s->decisions[s->n_decisions++] = (struct sim_text){
                 xmemdup0(out->decisions[i].p, out->decisions[i].n), out->decisions[i].n};
-        } else if (!str_eq(out->decisions[i], (struct str){s->decisions[seq].p,
-                                                           s->decisions[seq].n})) {
+        } else if (!str_eq(out->decisions[i],
+                           (struct str){s->decisions[seq].p, s->decisions[seq].n})) {
             fail_msg("seq %llu again, but differs:\n%s\n" STR_FMT, (unsigned long long)seq,
                      s->decisions[seq].p, STR_ARG(out->decisions[i]));
         }
@@ -230,7 +229,8 @@ static void sim_put_text(struct map *to, const char *key, const char *text)
     map_put(to, str_c(key), t);
 }
 
-SIM_UNUSED static void sim_store(struct sim *s, const struct decide *d, const struct decide_out *out)
+SIM_UNUSED static void sim_store(struct sim *s, const struct decide *d,
+                                 const struct decide_out *out)
 {
     char key[2048], text[2048];
     const struct decide_meta *meta = decide_meta(d);
@@ -283,8 +283,8 @@ SIM_UNUSED static void sim_crash(struct sim *s, struct decide *d, int how, uint3
     struct decide_out out;
     if (decide_dirty(d) && how > 0) {
         decide_out(d, &out);
-        sim_produce(s, &out, how == 1 && out.n_decisions ? part % out.n_decisions
-                                                         : out.n_decisions);
+        sim_produce(s, &out,
+                    how == 1 && out.n_decisions ? part % out.n_decisions : out.n_decisions);
         if (how == 3)
             sim_store(s, d, &out);
     }

@@ -4,15 +4,14 @@
 #include "store_sim.h"
 #include "shop.h"
 
-#define POLICY(more) \
-    "policy:\n" \
-    "  tz: Asia/Shanghai\n" \
-    "  consent: {sms: member.sms_ok, wechat: member.follows}\n" \
-    "  late: 1h\n" \
+#define POLICY(more)                                                                               \
+    "policy:\n"                                                                                    \
+    "  tz: Asia/Shanghai\n"                                                                        \
+    "  consent: {sms: member.sms_ok, wechat: member.follows}\n"                                    \
+    "  late: 1h\n"                                                                                 \
     "  expire: 24h\n" more
 
-#define NOW_RULE \
-    "rules:\n  now: {trigger: browse, do: [{send: note, with: {name: member.name}}]}\n"
+#define NOW_RULE "rules:\n  now: {trigger: browse, do: [{send: note, with: {name: member.name}}]}\n"
 
 static void begin(struct fu *f, const char *policy, const char *rules, const char *local)
 {
@@ -41,8 +40,7 @@ static void browse_from(struct fu *f, const char *id, int64_t epoch, int32_t par
         .src = {.topic = STR("browse"), .epoch = epoch, .partition = part, .offset = offset},
         .kafka_ms = f->now,
         .value = str_c(json)};
-    const struct decode_limits lim = {
-        .max_bytes = 65536, .max_depth = 32, .latest_ms = TIME_NEVER};
+    const struct decode_limits lim = {.max_bytes = 65536, .max_depth = 32, .latest_ms = TIME_NEVER};
     assert_int_equal(model_decode(f->p->schema, &u, &lim, f->a, &ev, &n, &err), 0);
     buf_init(&b, RECORD_MAX);
     record_begin_event(&b, 1);
@@ -240,9 +238,10 @@ static void names_that_are_none(void **state)
     browse(&f, m, "1");
     assert_int_equal(f.n_dec, 1);
     m[DECIDE_MAX_MEMBER] = 'x';
-    fu_record(&f.log,
-              &(struct record){.kind = REC_ERASE, .at_ms = f.now, .member = {m, sizeof m}}, f.now);
-    fu_record(&f.log, &(struct record){.kind = REC_ERASE, .at_ms = f.now, .member = STR("")}, f.now);
+    fu_record(&f.log, &(struct record){.kind = REC_ERASE, .at_ms = f.now, .member = {m, sizeof m}},
+              f.now);
+    fu_record(&f.log, &(struct record){.kind = REC_ERASE, .at_ms = f.now, .member = STR("")},
+              f.now);
     fu_fold(&f);
     fu_stop(&f);
 }
@@ -277,7 +276,8 @@ static void rolling_and_calendar(void **state)
     (void)state;
     begin(&f, POLICY(""),
           "rules:\n"
-          "  day: {trigger: browse, limit: 1 per day, do: [{send: note, with: {name: member.name}}]}\n"
+          "  day: {trigger: browse, limit: 1 per day, do: [{send: note, with: {name: "
+          "member.name}}]}\n"
           "  roll: {trigger: browse, limit: 1 per 24h, do: [{send: text, with: {name: "
           "member.name}}]}\n",
           "2026-03-02 20:00");
@@ -370,16 +370,21 @@ static void waits_by_the_clock(void **state)
 {
     struct fu f;
     (void)state;
-    begin(&f, POLICY(""),
-          "rules:\n"
-          "  a: {trigger: browse, do: [{wait: \"10:00\"}, {send: note, with: {name: member.name}}]}\n"
-          "  b: {trigger: browse, do: [{wait: \"0d 09:00\"}, {send: note, with: {name: member.name}}]}\n"
-          "  c: {trigger: browse, do: [{wait: \"2d 09:00\"}, {send: note, with: {name: member.name}}]}\n"
-          "  d: {trigger: browse, do: [{wait: {to: event.time + duration('90m')}}, {send: note, with: "
-          "{name: member.name}}]}\n"
-          "  e: {trigger: browse, do: [{wait: {to: event.time - duration('90m')}}, {send: note, with: "
-          "{name: member.name}}]}\n",
-          "2026-03-02 10:00");
+    begin(
+        &f, POLICY(""),
+        "rules:\n"
+        "  a: {trigger: browse, do: [{wait: \"10:00\"}, {send: note, with: {name: member.name}}]}\n"
+        "  b: {trigger: browse, do: [{wait: \"0d 09:00\"}, {send: note, with: {name: "
+        "member.name}}]}\n"
+        "  c: {trigger: browse, do: [{wait: \"2d 09:00\"}, {send: note, with: {name: "
+        "member.name}}]}\n"
+        "  d: {trigger: browse, do: [{wait: {to: event.time + duration('90m')}}, {send: note, "
+        "with: "
+        "{name: member.name}}]}\n"
+        "  e: {trigger: browse, do: [{wait: {to: event.time - duration('90m')}}, {send: note, "
+        "with: "
+        "{name: member.name}}]}\n",
+        "2026-03-02 10:00");
     known(&f, "m1");
     browse(&f, "m1", "1");
     fu_go(&f, "2026-03-10 10:00");
@@ -399,7 +404,8 @@ static void summer_time(void **state)
         "policy:\n  tz: Europe/Berlin\n  consent: {sms: member.sms_ok, wechat: member.follows}\n",
         "rules:\n"
         "  a: {trigger: browse, do: [{wait: 1d}, {send: note, with: {name: member.name}}]}\n"
-        "  b: {trigger: browse, do: [{wait: \"1d 10:00\"}, {send: note, with: {name: member.name}}]}\n"
+        "  b: {trigger: browse, do: [{wait: \"1d 10:00\"}, {send: note, with: {name: "
+        "member.name}}]}\n"
         "  c: {trigger: {every: \"sun 02:30\"}, do: [{send: text, with: {name: member.name}}]}\n"};
     fu_start(&f, texts, 3, "2026-03-28 10:00");
     known(&f, "m1");
@@ -415,10 +421,11 @@ static void active_dates(void **state)
 {
     struct fu f;
     (void)state;
-    begin(&f, POLICY(""),
-          "rules:\n  now: {trigger: browse, active: 2026-03-03..2026-03-04, do: [{send: note, with: "
-          "{name: member.name}}]}\n",
-          "2026-03-02 23:59");
+    begin(
+        &f, POLICY(""),
+        "rules:\n  now: {trigger: browse, active: 2026-03-03..2026-03-04, do: [{send: note, with: "
+        "{name: member.name}}]}\n",
+        "2026-03-02 23:59");
     known(&f, "m1");
     browse(&f, "m1", "1");
     EXPECT(&f, "");
@@ -438,8 +445,10 @@ static void order_of_an_instant(void **state)
     (void)state;
     begin(&f, POLICY(""),
           "rules:\n"
-          "  a: {trigger: {every: \"day 12:00\"}, priority: 1, do: [{send: note, with: {name: member.name}}]}\n"
-          "  b: {trigger: {every: \"day 12:00\"}, priority: 9, do: [{send: text, with: {name: member.name}}]}\n",
+          "  a: {trigger: {every: \"day 12:00\"}, priority: 1, do: [{send: note, with: {name: "
+          "member.name}}]}\n"
+          "  b: {trigger: {every: \"day 12:00\"}, priority: 9, do: [{send: text, with: {name: "
+          "member.name}}]}\n",
           "2026-03-02 10:00");
     known(&f, "m2");
     known(&f, "m10");
@@ -507,7 +516,8 @@ static void test_mode(void **state)
     (void)state;
     begin(&f, POLICY("  holdout: 100%\n"),
           "rules:\n"
-          "  ab: {trigger: browse, do: [{split: {a: {share: 50, do: [{send: note, with: {name: member.name}}]}, "
+          "  ab: {trigger: browse, do: [{split: {a: {share: 50, do: [{send: note, with: {name: "
+          "member.name}}]}, "
           "b: {share: 50, do: [{send: text, with: {name: member.name}}]}}}]}\n"
           "  other: {trigger: browse, do: [{send: note, with: {name: member.name}}]}\n",
           "2026-03-02 10:00");

@@ -37,72 +37,74 @@ static const char policy_1[] =
     "  hold: [{if: has(member.open_complaints) && member.open_complaints > 0, as: grievance}]\n"
     "  late: 1h\n"
     "  expire: 24h\n";
-static const char policy_2[] =
-    "policy:\n"
-    "  tz: Asia/Shanghai\n"
-    "  consent: {sms: member.sms_ok, wechat: member.follows}\n"
-    "  quiet: \"22:00-08:30\"\n"
-    "  caps: {any: [3 per day], wechat: [2 per week]}\n"
-    "  late: 2h\n"
-    "  expire: 12h\n";
+static const char policy_2[] = "policy:\n"
+                               "  tz: Asia/Shanghai\n"
+                               "  consent: {sms: member.sms_ok, wechat: member.follows}\n"
+                               "  quiet: \"22:00-08:30\"\n"
+                               "  caps: {any: [3 per day], wechat: [2 per week]}\n"
+                               "  late: 2h\n"
+                               "  expire: 12h\n";
 
-#define RULES_COMMON \
-    "rules:\n" \
-    "  welcome:\n" \
-    "    trigger: register\n" \
-    "    limit: 1 ever\n" \
-    "    goal: {event: purchase, within: 5d, value: next.amount}\n" \
-    "    do:\n" \
-    "      - split: {a: {share: 60, do: [{send: hello, with: {name: member.name}}]}, none: {share: " \
-    "40}}\n" \
-    "      - wait: \"1d 10:00\"\n" \
-    "      - choose: [{if: member.orders > 0, do: [{stop: true}]}]\n" \
-    "      - {send: text, with: {name: member.name}}\n" \
-    "  cart_left:\n" \
-    "    trigger: cart\n" \
-    "    if: event.price >= 50\n" \
-    "    again: restart\n" \
-    "    cancel: {event: purchase, where: \"!has(next.sku) || next.sku == event.sku\"}\n" \
-    "    limit: 2 per 7d\n" \
-    "    priority: 60\n" \
-    "    do:\n" \
-    "      - wait: 2h\n" \
-    "      - {send: cart, with: {name: member.name, sku: event.sku}}\n" \
-    "  hot:\n" \
-    "    trigger: browse\n" \
-    "    key: event.sku\n" \
-    "    if: member.views_3d[event.sku] >= 2\n" \
-    "    limit: 1 per 24h\n" \
-    "    do:\n" \
-    "      - wait: 6h\n" \
-    "        until: [purchase, cart]\n" \
-    "        else: [{send: note, with: {name: event.sku}}]\n" \
-    "      - {set: {kol: \"true\"}}\n" \
-    "  thanks: {trigger: [purchase, register], do: [{send: receipt_note, with: {name: event.id}}]}\n" \
-    "  loyal: {trigger: {tag: loyal}, if: member.loyal, do: [{send: note, with: {name: " \
-    "member.name}}]}\n" \
-    "  kol: {trigger: {tag: kol}, if: has(member.kol), do: [{wait: 1h}, {send: text, with: {name: " \
-    "member.name}}]}\n" \
-    "  answered: {trigger: receipt, if: event.status == 'clicked', do: [{send: receipt_note, with: " \
+#define RULES_COMMON                                                                               \
+    "rules:\n"                                                                                     \
+    "  welcome:\n"                                                                                 \
+    "    trigger: register\n"                                                                      \
+    "    limit: 1 ever\n"                                                                          \
+    "    goal: {event: purchase, within: 5d, value: next.amount}\n"                                \
+    "    do:\n"                                                                                    \
+    "      - split: {a: {share: 60, do: [{send: hello, with: {name: member.name}}]}, none: "       \
+    "{share: "                                                                                     \
+    "40}}\n"                                                                                       \
+    "      - wait: \"1d 10:00\"\n"                                                                 \
+    "      - choose: [{if: member.orders > 0, do: [{stop: true}]}]\n"                              \
+    "      - {send: text, with: {name: member.name}}\n"                                            \
+    "  cart_left:\n"                                                                               \
+    "    trigger: cart\n"                                                                          \
+    "    if: event.price >= 50\n"                                                                  \
+    "    again: restart\n"                                                                         \
+    "    cancel: {event: purchase, where: \"!has(next.sku) || next.sku == event.sku\"}\n"          \
+    "    limit: 2 per 7d\n"                                                                        \
+    "    priority: 60\n"                                                                           \
+    "    do:\n"                                                                                    \
+    "      - wait: 2h\n"                                                                           \
+    "      - {send: cart, with: {name: member.name, sku: event.sku}}\n"                            \
+    "  hot:\n"                                                                                     \
+    "    trigger: browse\n"                                                                        \
+    "    key: event.sku\n"                                                                         \
+    "    if: member.views_3d[event.sku] >= 2\n"                                                    \
+    "    limit: 1 per 24h\n"                                                                       \
+    "    do:\n"                                                                                    \
+    "      - wait: 6h\n"                                                                           \
+    "        until: [purchase, cart]\n"                                                            \
+    "        else: [{send: note, with: {name: event.sku}}]\n"                                      \
+    "      - {set: {kol: \"true\"}}\n"                                                             \
+    "  thanks: {trigger: [purchase, register], do: [{send: receipt_note, with: {name: "            \
+    "event.id}}]}\n"                                                                               \
+    "  loyal: {trigger: {tag: loyal}, if: member.loyal, do: [{send: note, with: {name: "           \
+    "member.name}}]}\n"                                                                            \
+    "  kol: {trigger: {tag: kol}, if: has(member.kol), do: [{wait: 1h}, {send: text, with: "       \
+    "{name: "                                                                                      \
+    "member.name}}]}\n"                                                                            \
+    "  answered: {trigger: receipt, if: event.status == 'clicked', do: [{send: receipt_note, "     \
+    "with: "                                                                                       \
     "{name: event.rule}}]}\n"
 
-static const char rules_1[] =
-    RULES_COMMON
-    "  level: {trigger: {tag: level}, if: member.level != old.level, do: [{send: hello, with: {name: "
+static const char rules_1[] = RULES_COMMON
+    "  level: {trigger: {tag: level}, if: member.level != old.level, do: [{send: hello, with: "
+    "{name: "
     "old.level}}]}\n"
     "  birthday: {trigger: {date: member.birthday, before: 1d, at: \"10:00\"}, do: [{send: hello, "
     "with: {name: member.name}}]}\n";
-static const char rules_2[] =
-    RULES_COMMON
+static const char rules_2[] = RULES_COMMON
     "  level: {trigger: {tag: level}, mode: shadow, do: [{send: hello, with: {name: "
     "member.level}}]}\n"
-    "  winback: {trigger: {silence: [purchase, register], for: 4d, at: \"10:00\"}, limit: 1 per 30d, "
+    "  winback: {trigger: {silence: [purchase, register], for: 4d, at: \"10:00\"}, limit: 1 per "
+    "30d, "
     "do: [{send: text, with: {name: member.name}}, {wait: 1d}, {send: note, with: {name: "
     "member.name}}]}\n"
     "  weekday: {trigger: {every: \"mon-fri 17:00\"}, if: member.orders > 1, priority: 20, do: "
     "[{send: note, with: {name: member.name}}]}\n";
-static const char rules_3[] =
-    RULES_COMMON
+static const char rules_3[] = RULES_COMMON
     "  birthday: {trigger: {date: member.birthday, at: \"09:30\"}, do: [{send: hello, with: {name: "
     "member.name}}]}\n"
     "  winback: {trigger: {silence: purchase, for: 2d}, limit: 1 per 30d, do: [{send: text, with: "
@@ -188,9 +190,8 @@ static void make_json(struct maker *m, char *topic, char *json, size_t n)
     case 1:
     case 2:
         (void)strcpy(topic, "order");
-        (void)snprintf(json, n,
-                       "{\"id\":\"%u\",\"m\":\"%s\",\"ts\":\"%s\",\"amount\":%u.5%s}", id, who, ts,
-                       below(400), below(2) ? ",\"sku\":\"A\"" : "");
+        (void)snprintf(json, n, "{\"id\":\"%u\",\"m\":\"%s\",\"ts\":\"%s\",\"amount\":%u.5%s}", id,
+                       who, ts, below(400), below(2) ? ",\"sku\":\"A\"" : "");
         return;
     case 3:
         (void)strcpy(topic, "cart");
@@ -214,8 +215,8 @@ static void make_json(struct maker *m, char *topic, char *json, size_t n)
         return;
     default:
         (void)strcpy(topic, "browse");
-        (void)snprintf(json, n, "{\"id\":\"%u\",\"m\":\"%s\",\"ts\":\"%s\",\"sku\":\"%c\"}", id, who,
-                       ts, 'A' + (int)below(3));
+        (void)snprintf(json, n, "{\"id\":\"%u\",\"m\":\"%s\",\"ts\":\"%s\",\"sku\":\"%c\"}", id,
+                       who, ts, 'A' + (int)below(3));
         return;
     }
 }
@@ -292,7 +293,8 @@ static void make_one(struct maker *m, const struct sim *s)
     } else if (what < 97) {
         member_name(who, sizeof who);
         fu_record(&m->w->log,
-                  &(struct record){.kind = REC_ERASE, .at_ms = m->now, .member = str_c(who)}, m->now);
+                  &(struct record){.kind = REC_ERASE, .at_ms = m->now, .member = str_c(who)},
+                  m->now);
     } else {
         m->program = below(3);
         fu_rules(&m->w->log, ++m->n - (below(4) == 0), (int)m->program, m->now);
@@ -301,7 +303,8 @@ static void make_one(struct maker *m, const struct sim *s)
 
 /* ---- folding ---- */
 
-static bool read_one(struct world *w, struct decide *d, uint32_t i, struct arena *a, struct record *r)
+static bool read_one(struct world *w, struct decide *d, uint32_t i, struct arena *a,
+                     struct record *r)
 {
     struct err err = {0};
     arena_reset(a);
@@ -464,7 +467,8 @@ static void one_seed(uint64_t seed, const struct world *with, uint64_t *total)
         in_pieces(&w, y);
         same(&w, x, y);
         if (getenv("FOLD_SEEDS"))
-            print_message("  %zu decisions, %llu appended, %llu commits, %llu loads, %llu dues, most %zu members %zu bytes\n",
+            print_message("  %zu decisions, %llu appended, %llu commits, %llu loads, %llu dues, "
+                          "most %zu members %zu bytes\n",
                           y->n_decisions, (unsigned long long)y->appended,
                           (unsigned long long)y->commits, (unsigned long long)y->loads,
                           (unsigned long long)y->dues, y->most_members, y->most_bytes);

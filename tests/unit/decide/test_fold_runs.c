@@ -3,11 +3,11 @@
 #include "fold_util.h"
 #include "shop.h"
 
-#define POLICY(more) \
-    "policy:\n" \
-    "  tz: Asia/Shanghai\n" \
-    "  consent: {sms: member.sms_ok, wechat: member.follows}\n" \
-    "  late: 1h\n" \
+#define POLICY(more)                                                                               \
+    "policy:\n"                                                                                    \
+    "  tz: Asia/Shanghai\n"                                                                        \
+    "  consent: {sms: member.sms_ok, wechat: member.follows}\n"                                    \
+    "  late: 1h\n"                                                                                 \
     "  expire: 24h\n" more
 
 #define QUIET "  quiet: \"21:00-09:00\"\n"
@@ -63,18 +63,18 @@ static void welcome_once(void **state)
     fu_stop(&f);
 }
 
-#define CART_RULE \
-    "rules:\n" \
-    "  cart_left:\n" \
-    "    trigger: cart\n" \
-    "    if: event.price >= 50\n" \
-    "    again: restart\n" \
-    "    cancel: purchase\n" \
-    "    limit: 1 per 7d\n" \
-    "    priority: 60\n" \
-    "    do:\n" \
-    "      - wait: 2h\n" \
-    "      - send: cart\n" \
+#define CART_RULE                                                                                  \
+    "rules:\n"                                                                                     \
+    "  cart_left:\n"                                                                               \
+    "    trigger: cart\n"                                                                          \
+    "    if: event.price >= 50\n"                                                                  \
+    "    again: restart\n"                                                                         \
+    "    cancel: purchase\n"                                                                       \
+    "    limit: 1 per 7d\n"                                                                        \
+    "    priority: 60\n"                                                                           \
+    "    do:\n"                                                                                    \
+    "      - wait: 2h\n"                                                                           \
+    "      - send: cart\n"                                                                         \
     "        with: {name: member.name, sku: event.sku}\n"
 
 static void cart_debounced(void **state)
@@ -176,19 +176,19 @@ static void late_counts_but_starts_nothing(void **state)
     fu_stop(&f);
 }
 
-#define UNTIL_RULE \
-    "rules:\n" \
-    "  coupon:\n" \
-    "    trigger: browse\n" \
-    "    key: event.sku\n" \
-    "    do:\n" \
-    "      - wait: 7d\n" \
-    "        until: {event: purchase, where: has(next.sku) && next.sku == event.sku}\n" \
-    "        else: [{send: text, with: {name: event.sku}}]\n" \
-    "      - send: note\n" \
-    "        with: {name: next.id}\n" \
-    "      - wait: 1h\n" \
-    "      - send: text\n" \
+#define UNTIL_RULE                                                                                 \
+    "rules:\n"                                                                                     \
+    "  coupon:\n"                                                                                  \
+    "    trigger: browse\n"                                                                        \
+    "    key: event.sku\n"                                                                         \
+    "    do:\n"                                                                                    \
+    "      - wait: 7d\n"                                                                           \
+    "        until: {event: purchase, where: has(next.sku) && next.sku == event.sku}\n"            \
+    "        else: [{send: text, with: {name: event.sku}}]\n"                                      \
+    "      - send: note\n"                                                                         \
+    "        with: {name: next.id}\n"                                                              \
+    "      - wait: 1h\n"                                                                           \
+    "      - send: text\n"                                                                         \
     "        with: {name: next.id}\n"
 
 static void until_both_ways(void **state)
@@ -256,8 +256,8 @@ static void held_message_is_cancelled(void **state)
     fu_stop(&f);
 }
 
-#define NOW_RULE \
-    "rules:\n" \
+#define NOW_RULE                                                                                   \
+    "rules:\n"                                                                                     \
     "  now: {trigger: browse, do: [{send: hello, with: {name: member.name}}]}\n"
 
 static void policy_reasons(void **state)
@@ -287,8 +287,9 @@ static void hold_until_the_complaint_is_over(void **state)
 {
     struct fu f;
     (void)state;
-    begin(&f, POLICY("  hold: [{if: has(member.open_complaints) && member.open_complaints > 0, as: "
-                     "grievance}]\n"),
+    begin(&f,
+          POLICY("  hold: [{if: has(member.open_complaints) && member.open_complaints > 0, as: "
+                 "grievance}]\n"),
           NOW_RULE, "2026-03-02 10:00");
     known(&f, "m1");
     known(&f, "m2");
@@ -310,8 +311,9 @@ static void hold_ends_with_the_ttl(void **state)
 {
     struct fu f;
     (void)state;
-    begin(&f, POLICY("  hold: [{if: has(member.open_complaints) && member.open_complaints > 0, as: "
-                     "grievance}]\n"),
+    begin(&f,
+          POLICY("  hold: [{if: has(member.open_complaints) && member.open_complaints > 0, as: "
+                 "grievance}]\n"),
           NOW_RULE, "2026-03-02 10:00");
     known(&f, "m1");
     fu_send(&f, "profile", "{\"member\":\"m1\",\"set\":{\"open_complaints\":1}}");
@@ -435,12 +437,13 @@ static void importance_orders_the_same_instant(void **state)
 {
     struct fu f;
     (void)state;
-    begin(&f, POLICY("  caps: {any: [1 per day]}\n"),
-          "rules:\n"
-          "  a_low: {trigger: browse, priority: 10, do: [{send: note, with: {name: member.name}}]}\n"
-          "  b_high: {trigger: browse, priority: 90, do: [{send: text, with: {name: member.name}}, "
-          "{send: receipt_note, with: {name: member.name}}]}\n",
-          "2026-03-02 10:00");
+    begin(
+        &f, POLICY("  caps: {any: [1 per day]}\n"),
+        "rules:\n"
+        "  a_low: {trigger: browse, priority: 10, do: [{send: note, with: {name: member.name}}]}\n"
+        "  b_high: {trigger: browse, priority: 90, do: [{send: text, with: {name: member.name}}, "
+        "{send: receipt_note, with: {name: member.name}}]}\n",
+        "2026-03-02 10:00");
     known(&f, "m1");
     fu_send(&f, "browse", "{\"id\":\"b1\",\"m\":\"m1\",\"sku\":\"A\"}");
     EXPECT(&f, "send text m1 sms 2026-03-02 10:00\n"
@@ -453,18 +456,19 @@ static void split_and_choose(void **state)
 {
     struct fu f;
     (void)state;
-    begin(&f, POLICY(""),
-          "rules:\n"
-          "  ab:\n"
-          "    trigger: browse\n"
-          "    do:\n"
-          "      - split: {a: {share: 50, do: [{send: note, with: {name: member.name}}]}, b: {share: "
-          "50}}\n"
-          "      - choose:\n"
-          "          - {if: member.orders > 0, do: [{send: text, with: {name: member.name}}]}\n"
-          "          - {do: [{stop: true}]}\n"
-          "      - {send: receipt_note, with: {name: member.name}}\n",
-          "2026-03-02 10:00");
+    begin(
+        &f, POLICY(""),
+        "rules:\n"
+        "  ab:\n"
+        "    trigger: browse\n"
+        "    do:\n"
+        "      - split: {a: {share: 50, do: [{send: note, with: {name: member.name}}]}, b: {share: "
+        "50}}\n"
+        "      - choose:\n"
+        "          - {if: member.orders > 0, do: [{send: text, with: {name: member.name}}]}\n"
+        "          - {do: [{stop: true}]}\n"
+        "      - {send: receipt_note, with: {name: member.name}}\n",
+        "2026-03-02 10:00");
     int a = 0, n = 60;
     for (int i = 0; i < n; i++) {
         char m[16], json[64];
@@ -489,9 +493,11 @@ static void set_and_tag_chain(void **state)
     (void)state;
     begin(&f, POLICY(""),
           "rules:\n"
-          "  kol: {trigger: browse, if: \"!has(member.kol)\", do: [{set: {kol: \"true\"}}, {send: note, "
+          "  kol: {trigger: browse, if: \"!has(member.kol)\", do: [{set: {kol: \"true\"}}, {send: "
+          "note, "
           "with: {name: member.name}}]}\n"
-          "  told: {trigger: {tag: kol}, if: has(member.kol) && !has(old.kol), do: [{send: text, with: {name: "
+          "  told: {trigger: {tag: kol}, if: has(member.kol) && !has(old.kol), do: [{send: text, "
+          "with: {name: "
           "member.name}}]}\n"
           "  up: {trigger: {tag: level}, if: member.level == 'gold' && old.level == 'basic', do: "
           "[{send: hello, with: {name: old.level}}]}\n",
@@ -528,13 +534,14 @@ static void goals_and_shadow(void **state)
 {
     struct fu f;
     (void)state;
-    begin(&f, POLICY(""),
-          "rules:\n"
-          "  g: {trigger: browse, goal: {event: purchase, where: next.amount > 5, within: 3d, value: "
-          "next.amount}, do: [{send: note, with: {name: member.name}}]}\n"
-          "  s: {trigger: register, mode: shadow, limit: 1 ever, do: [{set: {kol: \"true\"}}, {send: "
-          "text, with: {name: member.name}}]}\n",
-          "2026-03-02 10:00");
+    begin(
+        &f, POLICY(""),
+        "rules:\n"
+        "  g: {trigger: browse, goal: {event: purchase, where: next.amount > 5, within: 3d, value: "
+        "next.amount}, do: [{send: note, with: {name: member.name}}]}\n"
+        "  s: {trigger: register, mode: shadow, limit: 1 ever, do: [{set: {kol: \"true\"}}, {send: "
+        "text, with: {name: member.name}}]}\n",
+        "2026-03-02 10:00");
     known(&f, "m1");
     fu_send(&f, "browse", "{\"id\":\"b1\",\"m\":\"m1\",\"sku\":\"A\"}");
     fu_go_send(&f, "2026-03-03 10:00", "order", "{\"id\":\"p1\",\"m\":\"m1\",\"amount\":5}");

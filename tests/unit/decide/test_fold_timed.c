@@ -3,11 +3,11 @@
 #include "fold_util.h"
 #include "shop.h"
 
-#define POLICY \
-    "policy:\n" \
-    "  tz: Asia/Shanghai\n" \
-    "  consent: {sms: member.sms_ok, wechat: member.follows}\n" \
-    "  late: 1h\n" \
+#define POLICY                                                                                     \
+    "policy:\n"                                                                                    \
+    "  tz: Asia/Shanghai\n"                                                                        \
+    "  consent: {sms: member.sms_ok, wechat: member.follows}\n"                                    \
+    "  late: 1h\n"                                                                                 \
     "  expire: 24h\n"
 
 static void begin_clock(struct fu *f, const char *rules, const char *local, bool append)
@@ -37,16 +37,15 @@ static void edit(struct fu *f, const char *rules, bool keep_texts)
 static void known(struct fu *f, const char *m, const char *birthday)
 {
     char json[256];
-    (void)snprintf(json, sizeof json,
-                   "{\"member\":\"%s\",\"set\":{\"openid\":\"o\",\"phone\":\"1\"%s%s%s}}", m,
-                   birthday ? ",\"birthday\":\"" : "", birthday ? birthday : "",
-                   birthday ? "\"" : "");
+    (void)snprintf(
+        json, sizeof json, "{\"member\":\"%s\",\"set\":{\"openid\":\"o\",\"phone\":\"1\"%s%s%s}}",
+        m, birthday ? ",\"birthday\":\"" : "", birthday ? birthday : "", birthday ? "\"" : "");
     fu_send(f, "profile", json);
 }
 
-#define SILENCE \
-    "rules:\n" \
-    "  winback: {trigger: {silence: [purchase, register], for: 90d, at: \"10:00\"}, do: [{send: " \
+#define SILENCE                                                                                    \
+    "rules:\n"                                                                                     \
+    "  winback: {trigger: {silence: [purchase, register], for: 90d, at: \"10:00\"}, do: [{send: "  \
     "text, with: {name: member.name}}]}\n"
 
 static void silence(void **state)
@@ -71,7 +70,8 @@ static void birthdays(void **state)
     (void)state;
     begin(&f,
           "rules:\n"
-          "  birthday: {trigger: {date: member.birthday, before: 3d, at: \"10:00\"}, do: [{send: note, "
+          "  birthday: {trigger: {date: member.birthday, before: 3d, at: \"10:00\"}, do: [{send: "
+          "note, "
           "with: {name: member.name}}]}\n",
           "2026-01-01 00:00");
     known(&f, "m1", "2000-02-29");
@@ -140,13 +140,14 @@ static void downtime(void **state)
     struct fu f;
     struct decide_stats st;
     (void)state;
-    begin_clock(&f,
-          "rules:\n"
-          "  week: {trigger: {every: \"day 17:00\"}, do: [{send: note, with: {name: "
-          "member.name}}]}\n"
-          "  later: {trigger: browse, do: [{wait: 30m}, {send: text, with: {name: member.name}}, "
-          "{wait: 1h}, {send: text, with: {name: member.name}}]}\n",
-          "2026-03-05 16:00", true);
+    begin_clock(
+        &f,
+        "rules:\n"
+        "  week: {trigger: {every: \"day 17:00\"}, do: [{send: note, with: {name: "
+        "member.name}}]}\n"
+        "  later: {trigger: browse, do: [{wait: 30m}, {send: text, with: {name: member.name}}, "
+        "{wait: 1h}, {send: text, with: {name: member.name}}]}\n",
+        "2026-03-05 16:00", true);
     known(&f, "m1", NULL);
     fu_send(&f, "browse", "{\"id\":\"b\",\"m\":\"m1\",\"sku\":\"A\"}");
     fu_go(&f, "2026-03-07 17:30");
@@ -175,8 +176,8 @@ static void activation_sweeps(void **state)
     fu_stop(&f);
 }
 
-#define SLOW(len, mode) \
-    "rules:\n  slow: {trigger: browse, " mode "do: [{wait: " len "}, {send: note, with: {name: " \
+#define SLOW(len, mode)                                                                            \
+    "rules:\n  slow: {trigger: browse, " mode "do: [{wait: " len "}, {send: note, with: {name: "   \
     "member.name}}]}\n"
 
 /* A run finishes on the text that it started with; one whose text is gone ends. */
@@ -191,7 +192,8 @@ static void edit_with_live_runs(void **state)
     fu_go(&f, "2026-03-03 12:00");
     EXPECT(&f, "send note m1 wechat 2026-03-03 10:00");
     fu_send(&f, "browse", "{\"id\":\"b2\",\"m\":\"m1\",\"sku\":\"A\"}");
-    edit(&f, SLOW("2d", "") "  other: {trigger: cart, do: [{send: note, with: {name: member.name}}]}\n",
+    edit(&f,
+         SLOW("2d", "") "  other: {trigger: cart, do: [{send: note, with: {name: member.name}}]}\n",
          false);
     fu_go(&f, "2026-03-06 12:00"); /* the same text: it goes on */
     EXPECT(&f, "send note m1 wechat 2026-03-05 12:00");
@@ -216,7 +218,8 @@ static void switched_off(void **state)
     EXPECT(&f, "withhold note m1 off 2026-03-03 10:00");
     edit(&f, SLOW("1d", ""), true);
     fu_send(&f, "browse", "{\"id\":\"b4\",\"m\":\"m1\",\"sku\":\"A\"}");
-    edit(&f, "rules:\n  other: {trigger: cart, do: [{send: note, with: {name: member.name}}]}\n", true);
+    edit(&f, "rules:\n  other: {trigger: cart, do: [{send: note, with: {name: member.name}}]}\n",
+         true);
     fu_go(&f, "2026-03-07 10:00");
     EXPECT(&f, "send note m1 wechat 2026-03-06 10:00");
     fu_stop(&f);
@@ -275,12 +278,14 @@ static void idle_members_leave(void **state)
     struct fu f;
     struct decide_stats st;
     (void)state;
-    static const char *const small[] = {
+    static const char base[] =
         "events:\n  ping: {topic: ping, id: id, member: m, time: ts, fields: {id: string}}\n"
         "tags:\n  pings: {count: ping, window: 7d}\n  openid: {type: address}\n"
-        "messages:\n  note: {params: [], via: [wechat], purpose: task, wechat: {template: W}}\n",
-        "policy: {tz: Asia/Shanghai}\n",
-        "rules:\n  p: {trigger: {every: \"mon 09:00\"}, if: member.pings > 1, do: [{send: note}]}\n"};
+        "messages:\n  note: {params: [], via: [wechat], purpose: task, wechat: {template: W}}\n";
+    static const char rules[] =
+        "rules:\n  p: {trigger: {every: \"mon 09:00\"}, if: member.pings > 1, "
+        "do: [{send: note}]}\n";
+    const char *const small[] = {base, "policy: {tz: Asia/Shanghai}\n", rules};
     fu_start(&f, small, 3, "2026-03-02 10:00");
     fu_send(&f, "ping", "{\"id\":\"1\",\"m\":\"m1\"}");
     decide_stats(f.d, &st);

@@ -213,6 +213,47 @@ static void test_outcomes(void **state)
         outcome_read(STR("{\"t\":\"other\",\"tok\":\"t\",\"era\":0,\"at\":0}"), a, &r, NULL), -1);
 }
 
+static void test_tag_change(void **state)
+{
+    (void)state;
+    struct tag_change_rec c = {.member = STR("m1"),
+                               .tag = STR("tier"),
+                               .value = STR("gold \"1\""),
+                               .off = 1234,
+                               .entry = 3,
+                               .at_ms = 1772445600000},
+                          r;
+    struct err err = {0};
+    tag_change_write(&c, &b);
+    assert_string_equal(b.p, "{\"member\":\"m1\",\"tag\":\"tier\",\"value\":\"gold \\\"1\\\"\","
+                             "\"off\":1234,\"entry\":3,\"at\":1772445600000}");
+    assert_int_equal(tag_change_read(buf_str(&b), a, &r, &err), 0);
+    assert_true(str_eq(r.member, c.member) && str_eq(r.tag, c.tag) && str_eq(r.value, c.value));
+    assert_true(!r.unset && r.off == 1234 && r.entry == 3 && r.at_ms == c.at_ms);
+    for (size_t n = 0; n < b.n; n++) {
+        char *cut = xmemdup0(b.p, n);
+        assert_int_equal(tag_change_read((struct str){cut, n}, a, &r, NULL), -1);
+        free(cut);
+    }
+    c.unset = true;
+    buf_reset(&b);
+    tag_change_write(&c, &b);
+    assert_non_null(strstr(b.p, "\"value\":null,\"off\""));
+    assert_int_equal(tag_change_read(buf_str(&b), a, &r, &err), 0);
+    assert_true(r.unset && r.value.n == 0);
+    static const char *const bad[] = {
+        "{\"member\":\"m\",\"tag\":\"t\",\"off\":1,\"entry\":0,\"at\":1}", /* no value */
+        "{\"member\":\"m\",\"tag\":\"t\",\"value\":1,\"off\":1,\"entry\":0,\"at\":1}",
+        "{\"member\":\"m\",\"tag\":\"t\",\"value\":null,\"off\":-1,\"entry\":0,\"at\":1}",
+        "{\"member\":\"m\",\"tag\":\"t\",\"value\":null,\"off\":1,\"entry\":0,\"at\":1} "};
+    for (size_t i = 0; i < BASE_LEN(bad); i++)
+        assert_int_equal(tag_change_read(str_c(bad[i]), a, &r, NULL), -1);
+    assert_int_equal(tag_change_read(STR("{\"member\":\"m\",\"new\":[1],\"tag\":\"t\",\"value\":"
+                                         "null,\"off\":1,\"entry\":0,\"at\":1}"),
+                                     a, &r, NULL),
+                     0); /* a key that is not known */
+}
+
 static void test_dead(void **state)
 {
     (void)state;
@@ -285,6 +326,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_decision_small, setup, teardown),
         cmocka_unit_test_setup_teardown(test_decision_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_outcomes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_tag_change, setup, teardown),
         cmocka_unit_test_setup_teardown(test_dead, setup, teardown),
         cmocka_unit_test_setup_teardown(test_control, setup, teardown),
     };
