@@ -29,6 +29,7 @@ while [ $# -gt 0 ]; do
 done
 
 deploy/install.sh build run ${kafka:+kafka}
+mkdir -p build
 echo "== build (release) in build/release"
 cmake -S . -B build/release -G Ninja -DCMAKE_BUILD_TYPE=Release >build/cmake.log 2>&1 || { cat build/cmake.log; exit 1; }
 ninja -C build/release | tail -n 1

@@ -21,6 +21,7 @@ done
 
 deploy/install.sh build test ${ROUSE_NO_KAFKA:+--no-kafka}
 
+mkdir -p "$build"
 echo "== build with ASan and UBSan in $build"
 cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DROUSE_SANITIZE=ON >"$build.cmake.log" 2>&1 ||
     { cat "$build.cmake.log"; exit 1; }

@@ -62,9 +62,9 @@ void charges_add(struct arena *a, struct charges *c, int64_t at, enum charge_gra
                  const struct zone *tz)
 {
     struct charge *last = c->n ? &c->v[c->n - 1] : NULL;
-    bool merge = last && (g == GRAIN_EVER || last->at == at ||
-                          (g == GRAIN_DAY &&
-                           time_local_day(tz, last->at) == time_local_day(tz, at)));
+    bool merge =
+        last && (g == GRAIN_EVER || last->at == at ||
+                 (g == GRAIN_DAY && time_local_day(tz, last->at) == time_local_day(tz, at)));
     while (g == GRAIN_EVER && c->n > 1) { /* written by a limit that told days apart */
         c->v[0].n += c->v[c->n - 1].n;
         c->n--;

@@ -23,7 +23,7 @@
 #define DECIDE_MAX_BYTES (512 << 10) /* … and bytes of state */
 #define DECIDE_MAX_STATE (64 << 10)  /* one member's state */
 #define DECIDE_SWEEP 512             /* members a bite of the activation sweep */
-#define DECIDE_MAX_MEMBER 128        /* bytes of a member's name; an event of a longer one is dropped */
+#define DECIDE_MAX_MEMBER 128 /* bytes of a member's name; an event of a longer one is dropped */
 
 struct decide_conf {
     uint32_t topology, p, partitions;
@@ -115,6 +115,9 @@ struct decide_public { /* one changed public tag */
     struct str member, tag;
     struct str value; /* text; */
     bool unset;
+    uint64_t off;   /* the record that changed it, */
+    uint32_t entry; /* its entry (0 in one that has none), */
+    int64_t at_ms;  /* and log time then */
 };
 struct decide_sent {
     uint64_t seq;
@@ -126,8 +129,11 @@ struct decide_out {
     uint64_t first_seq;
     const struct decide_change *changes; /* in order of member bytes */
     uint32_t n_changes;
-    const struct decide_public *publics;
+    const struct decide_public *publics; /* the last word on each */
     uint32_t n_publics;
+    const struct decide_public *told; /* all of them, in the order in which they happened: a
+                                       * function of the log, wherever commits fall */
+    uint32_t n_told;
     const struct decide_sent *sent;
     uint32_t n_sent;
     const struct decide_src *src; /* marks that moved */

@@ -18,13 +18,13 @@ static bool duplicate(struct decide *d, uint64_t key)
     struct life *l = &d->life;
     key &= UINT64_C(0xffffffffffff);
     for (uint32_t i = 0; i < l->n_ring; i++)
-        if (l->ring[i].h == key)
+        if (SEEN_HASH(l->ring[i]) == key)
             return true;
     if (l->n_ring == LIFE_RING) {
         memmove(l->ring, l->ring + 1, (LIFE_RING - 1) * sizeof *l->ring);
         l->n_ring--;
     }
-    l->ring[l->n_ring++] = (struct seen){key, d->u.now / TIME_MIN};
+    l->ring[l->n_ring++] = key << 16 | (uint16_t)(d->u.now / TIME_MIN);
     return false;
 }
 

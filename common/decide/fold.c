@@ -193,7 +193,8 @@ bool fold_room(const struct decide *d, const struct node *m)
         return true;
     if (!m->dirty && d->n_dirty >= d->max_members)
         return false;
-    return d->dirty_bytes + DECIDE_MAX_STATE <= d->max_bytes && d->dec.n < FOLD_OUT_BYTES;
+    return d->dirty_bytes + DECIDE_MAX_STATE <= d->max_bytes && d->dec.n < FOLD_OUT_BYTES &&
+           d->n_pub < FOLD_OUT_TAGS;
 }
 
 static void progress(struct decide *d)
@@ -431,6 +432,8 @@ static enum decide_rc do_record(struct decide *d, const struct record *r, int64_
 {
     uint32_t n = r->kind == REC_EVENT ? r->n_entries : 1;
     while (d->entry < n) {
+        if (r->kind == REC_EVENT)
+            members_prefetch(d, r, d->entry);
         enum decide_rc rc = do_entry(d, r, log_ms, err);
         if (rc != DECIDE_DONE)
             return rc;
@@ -466,7 +469,7 @@ enum decide_rc decide_record(struct decide *d, const struct record *r, uint64_t 
     d->meta.pos[0] = '\0';
     if (d->inside)
         (void)snprintf(d->meta.pos, sizeof d->meta.pos, "%" PRIu32 " %c %" PRIu32, d->entry,
-                       "sta"[d->phase], d->place);
+                       "sta"[d->phase], d -> place);
     return rc;
 }
 

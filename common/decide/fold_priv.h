@@ -10,7 +10,8 @@
  *   window.c    what is asked of the store and what it answers
  *   unit.c      open, close, bring up to date
  *   event.c     the order of one event
- *   runs.c      runs: start, steps, end        wants.c   wanted messages: queue, sending, ending
+ *   runs.c      runs: start, end, events offered; steps.c the steps
+ *   wants.c     wanted messages: queue, sending, ending
  *   policy.c    may this message go, by which gateway
  *   timed.c     silence, date, every           fire.c    one timer of one member
  *   receipts.c  what became of a message       write.c   decisions
@@ -21,16 +22,17 @@
 
 #include "life_priv.h"
 
-#define FOLD_CHAIN 8            /* tag changes that may follow from one */
+#define FOLD_CHAIN 8             /* tag changes that may follow from one */
 #define FOLD_OUT_BYTES (1 << 20) /* decisions a commit */
-#define WINDOW_N 1024           /* timers a fetch */
+#define FOLD_OUT_TAGS 8192       /* changes of public tags a commit */
+#define WINDOW_N 1024            /* timers a fetch */
 
 /* ---- members ------------------------------------------------------------------------------------------ */
 
 struct node {
-    struct node *hnext;            /* hash chain */
-    struct node *prev, *next;      /* loaded: least recently used first */
-    struct node *left, *right;     /* tree */
+    struct node *hnext;        /* hash chain */
+    struct node *prev, *next;  /* loaded: least recently used first, roughly */
+    struct node *left, *right; /* tree */
     uint64_t hash;
     int64_t due;     /* present; TIME_NEVER = none. Unknown until opened or told by the index */
     int64_t old_due; /* as committed */
@@ -38,6 +40,7 @@ struct node {
     uint32_t n, cap; /* bytes of state; loaded and n == 0: no such member */
     int32_t stagger; /* ms; -1 = not computed */
     bool loaded, dirty, in_tree, asked;
+    bool used;   /* since the cache was last cleaned */
     bool stored; /* the store has it */
     uint16_t name_n;
     char name[];
@@ -63,12 +66,12 @@ struct node *tree_after(const struct tree *t, int64_t due, struct str member); /
 struct unit {
     struct node *m;
     int64_t now, seen;
-    const struct event *ev; /* being applied; NULL */
-    bool fresh;             /* the member was not known */
-    bool updated;           /* brought up to date with new rules in this unit */
-    bool snapped;           /* tagset_snapshot was taken: `old` reads it */
-    bool hold_check;        /* look again at held messages */
-    size_t size;            /* about how big the state is */
+    const struct event *ev;        /* being applied; NULL */
+    bool fresh;                    /* the member was not known */
+    bool updated;                  /* brought up to date with new rules in this unit */
+    bool snapped;                  /* tagset_snapshot was taken: `old` reads it */
+    bool hold_check;               /* look again at held messages */
+    size_t size;                   /* about how big the state is */
     const struct tag_change *view; /* a change being told: `old` of these is `before` */
     uint32_t n_view;
     uint32_t depth; /* of tag changes */
@@ -163,8 +166,8 @@ struct decide {
     uint64_t first_seq;
     struct decide_public *pub;
     uint32_t n_pub, cap_pub;
-    struct arena *out; /* until committed */
-    struct arena *all; /* complete mode: what is never dropped */
+    struct arena *out;    /* until committed */
+    struct arena *all;    /* complete mode: what is never dropped */
     struct sent_by *sent; /* by seq; complete mode: all, else since the last commit */
     uint32_t n_sent, cap_sent;
     uint32_t sent_from; /* first one not committed */
@@ -180,11 +183,11 @@ struct decide {
 
 /* members.c */
 struct node *node_find(const struct decide *d, struct str member);
-struct node *node_get(struct decide *d, struct str member); /* made when not there */
-void node_touch(struct decide *d, struct node *m);
+struct node *node_get(struct decide *d, struct str member);          /* made when not there */
 void node_state(struct decide *d, struct node *m, struct str state); /* loaded: becomes the state */
 void node_dirty(struct decide *d, struct node *m);
 void node_due(struct decide *d, struct node *m, int64_t due); /* keeps tree and window right */
+void members_prefetch(const struct decide *d, const struct record *r, uint32_t entry);
 void members_clear(struct decide *d);
 void members_committed(struct decide *d);
 void members_free(struct decide *d);
@@ -226,7 +229,7 @@ void unit_peek(struct decide *d, struct node *m); /* its due moment, from its st
 int unit_erase(struct decide *d, struct node *m, int64_t now, struct err *err);
 /* Bring tags up to date; the changes are copied into the unit's arena. */
 uint32_t unit_changes(struct decide *d, const struct tag_change **out);
-void unit_settle(struct decide *d); /* … and step 5 for them */
+void unit_settle(struct decide *d);            /* … and step 5 for them */
 bool unit_full(struct decide *d, size_t more); /* the state has no room for so many bytes more */
 
 /* event.c */
@@ -253,12 +256,17 @@ struct start {
     uint64_t ident;
 };
 void run_start(struct decide *d, const struct rule_def *r, const struct start *s);
-void run_exec(struct decide *d, uint32_t run);
 enum run_end { END_DONE, END_CANCELLED, END_SUPERSEDED, END_EXPRESSION, END_FULL };
 void run_end(struct decide *d, uint32_t run, enum run_end why);
 void run_lost(struct decide *d, uint32_t run); /* its text is gone: superseded */
 void runs_offer(struct decide *d, const struct moment *m);
-void runs_timeout(struct decide *d, uint32_t run);
+/* steps.c */
+void run_exec(struct decide *d, uint32_t run);
+void runs_timeout(struct decide *d, uint32_t run); /* its wait has ended */
+bool until_matches(struct decide *d, const struct run *r, const struct instr *in,
+                   const struct moment *m);
+void until_came(struct run *r, const struct instr *in, const struct moment *m);
+
 void tags_changed(struct decide *d, const struct tag_change *c, uint32_t n);
 int rule_cmp(const struct rule_def *a, struct str key_a, const struct rule_def *b,
              struct str key_b); /* priority high to low, name, key */
@@ -269,16 +277,17 @@ void want_drop(struct decide *d, uint32_t want, bool failed); /* failed: it neve
 void wants_stop(struct decide *d, uint32_t run, bool fall_back);
 void queue_run(struct decide *d); /* step 6 */
 const struct message_def *want_message(const struct decide *d, const struct want *w);
-void want_failed(struct decide *d, uint32_t want);   /* back to policy, next gateway */
-void want_returned(struct decide *d, uint32_t want); /* the same gateway, at the end of quiet hours */
+void want_failed(struct decide *d, uint32_t want); /* back to policy, next gateway */
+void want_returned(struct decide *d,
+                   uint32_t want); /* the same gateway, at the end of quiet hours */
 
 /* policy.c */
 enum verdict { VERDICT_SEND, VERDICT_KEEP, VERDICT_WITHHOLD };
 struct ruling {
     enum verdict verdict;
-    struct str reason;     /* withhold */
-    bool charge, caps;     /* as if sent */
-    bool control;          /* held out */
+    struct str reason; /* withhold */
+    bool charge, caps; /* as if sent */
+    bool control;      /* held out */
     const struct gateway_block *block;
     enum want_state keep;
     int64_t due;
@@ -296,8 +305,8 @@ uint32_t bucket_of(struct str salt, struct str member, uint32_t mod);
 int32_t unit_stagger(struct decide *d);
 
 /* timed.c */
-void timed_all(struct decide *d);                    /* new member, or brought up to date */
-void timed_event(struct decide *d, uint32_t event);  /* its last time has moved on */
+void timed_all(struct decide *d);                   /* new member, or brought up to date */
+void timed_event(struct decide *d, uint32_t event); /* its last time has moved on */
 void timed_tag(struct decide *d, uint32_t tag);
 void timed_moved(struct decide *d);
 void timed_fire(struct decide *d, uint32_t i);

@@ -7,6 +7,8 @@
  */
 #include "life_priv.h"
 
+#include <endian.h>
+
 enum section {
     HAS_TAG_DUE = 1,
     HAS_IDLE = 2,
@@ -44,11 +46,11 @@ static uint8_t sections(const struct life *l)
 
 static void wr_ring(const struct life *l, struct buf *b)
 {
-    wr_u64(b, l->n_ring);
-    for (uint32_t i = 0; i < l->n_ring; i++) {
-        wr_fix(b, l->ring[i].h, 6);
-        wr_i64(b, l->ring[i].min - l->base / TIME_MIN);
-    }
+    uint64_t le[LIFE_RING];
+    for (uint32_t i = 0; i < l->n_ring; i++)
+        le[i] = htole64(l->ring[i]);
+    wr_fix(b, l->n_ring, 1);
+    buf_add(b, le, l->n_ring * sizeof *le);
 }
 
 static void wr_last(const struct life *l, struct buf *b)
@@ -265,15 +267,16 @@ static uint32_t rd_count(struct rd *r, int least)
 
 static void rd_ring(struct life *l, struct rd *r)
 {
-    uint32_t n = rd_count(r, 7);
-    if (n > LIFE_RING) {
+    uint32_t n = (uint32_t)rd_fix(r, 1);
+    if (n > LIFE_RING || (size_t)(r->end - r->p) < n * sizeof *l->ring) {
         r->bad = true;
         return;
     }
-    for (l->n_ring = 0; l->n_ring < n; l->n_ring++) {
-        l->ring[l->n_ring].h = rd_fix(r, 6);
-        l->ring[l->n_ring].min = l->base / TIME_MIN + rd_i64(r);
-    }
+    memcpy(l->ring, r->p, n * sizeof *l->ring);
+    r->p += n * sizeof *l->ring;
+    for (uint32_t i = 0; i < n; i++)
+        l->ring[i] = le64toh(l->ring[i]);
+    l->n_ring = n;
 }
 
 static void rd_last(struct life *l, struct arena *a, struct rd *r)
@@ -357,7 +360,7 @@ static void rd_run(struct life *l, const struct prog_ix *ix, struct arena *a, st
     t->rule = rd_fix(r, 6);
     t->version = rd_fix(r, 8);
     uint8_t f = (uint8_t)rd_fix(r, 1);
-    t->flags = f & (uint8_t)~(RUN_EVENT | RUN_NEXT);
+    t->flags = f & (uint8_t) ~(RUN_EVENT | RUN_NEXT);
     t->depth = (uint8_t)rd_fix(r, 1);
     t->key = rd_str(r);
     t->ident = rd_fix(r, 8);

@@ -13,26 +13,26 @@
 #include "decide_priv.h"
 
 #define LIFE_VERSION 1
-#define LIFE_RING 16                    /* keys remembered against duplicates … */
-#define LIFE_RING_MIN (24 * 60)         /* … for 24 h, in minutes */
-#define LIFE_KEYS 64                    /* limit keys a rule */
-#define LIFE_KEPT 32                    /* events kept for `late` */
-#define LIFE_LAST_MS (400 * TIME_DAY)   /* last times of events */
-#define LIFE_RESULT_MS (7 * TIME_DAY)   /* after `expire`: how long a result is waited for */
+#define LIFE_RING 16                  /* keys remembered against duplicates … */
+#define LIFE_RING_MIN (24 * 60)       /* … for 24 h, in minutes; below 65,536 */
+#define LIFE_KEYS 64                  /* limit keys a rule */
+#define LIFE_KEPT 32                  /* events kept for `late` */
+#define LIFE_LAST_MS (400 * TIME_DAY) /* last times of events */
+#define LIFE_RESULT_MS (7 * TIME_DAY) /* after `expire`: how long a result is waited for */
 
 /* ---- arrays in the arena --------------------------------------------------------------------------- */
 
 /* Room for one more of `size` bytes; the new item is zero. */
 void *vec_add(struct arena *a, void *items, uint32_t *n, uint32_t *cap, size_t size);
-#define VEC_ADD(a, l) \
+#define VEC_ADD(a, l)                                                                              \
     ((l).v = vec_add((a), (l).v, &(l).n, &(l).cap, sizeof *(l).v), &(l).v[(l).n - 1])
 /* Remove item i, keeping the order. */
 void vec_del(void *items, uint32_t *n, uint32_t i, size_t size);
 #define VEC_DEL(l, i) vec_del((l).v, &(l).n, (i), sizeof *(l).v)
-#define VEC(type) \
-    struct { \
-        type *v; \
-        uint32_t n, cap; \
+#define VEC(type)                                                                                  \
+    struct {                                                                                       \
+        type *v;                                                                                   \
+        uint32_t n, cap;                                                                           \
     }
 
 /* ---- what there is ---------------------------------------------------------------------------------- */
@@ -45,27 +45,27 @@ struct charges { /* oldest first */
     struct charge *v;
     uint32_t n, cap;
 };
-struct seen {
-    uint64_t h; /* 48 bits of (event, id, role) */
-    int64_t min; /* log time of folding, whole minutes */
-};
+/* One remembered key: 48 bits of (event, id, role), then the low 16 bits of the minute of log time in
+ * which it was folded.  As it stands in the blob. */
+#define SEEN_HASH(s) ((s) >> 16)
+#define SEEN_MIN(s) ((uint16_t)(s))
 struct last_at { /* when an event was last seen, by event time */
     uint32_t event;
     int64_t at;
 };
-struct timed {       /* one silence, date or every rule */
+struct timed { /* one silence, date or every rule */
     uint64_t rule;
-    int64_t done;    /* identity of what has fired or was skipped: anchor, year, instant; 0 none */
-    int64_t pend;    /* identity of what is armed */
-    int64_t due;     /* the true due moment; TIME_NEVER = nothing armed */
-    int64_t armed;   /* max(due, when it was armed) */
+    int64_t done;  /* identity of what has fired or was skipped: anchor, year, instant; 0 none */
+    int64_t pend;  /* identity of what is armed */
+    int64_t due;   /* the true due moment; TIME_NEVER = nothing armed */
+    int64_t armed; /* max(due, when it was armed) */
 };
 struct counter { /* charges of one limit; most lately charged last */
     uint64_t rule;
     uint64_t key;
     struct charges c;
 };
-struct scope { /* charges of caps */
+struct scope {        /* charges of caps */
     uint32_t gateway; /* 0 = any */
     struct charges c;
 };
@@ -73,7 +73,7 @@ struct optout {
     uint32_t gateway;
     int64_t at;
 };
-struct moment { /* an event with its values */
+struct moment {                  /* an event with its values */
     const struct event_def *def; /* NULL: none, or no longer declared */
     uint32_t event;              /* 0: none */
     int64_t at;
@@ -82,9 +82,9 @@ struct moment { /* an event with its values */
 
 enum run_flag {
     RUN_LIVE = 1,
-    RUN_WAITS = 2,   /* at a wait, armed */
-    RUN_CHARGED = 4, /* its limit */
-    RUN_GOAL = 8,    /* its goal window is open */
+    RUN_WAITS = 2,    /* at a wait, armed */
+    RUN_CHARGED = 4,  /* its limit */
+    RUN_GOAL = 8,     /* its goal window is open */
     RUN_CONTROL = 16, /* held out: its goal counts for the control group */
     /* 32 and 64 are taken in the blob */
     RUN_GOALED = 128 /* the window has been open */
@@ -101,11 +101,11 @@ struct run {
     int64_t start_ms; /* its clock: event time, or due instant */
     int64_t step_ms;  /* when the present step began */
     uint32_t pc;
-    int64_t due;      /* WAITS: the true deadline */
+    int64_t due; /* WAITS: the true deadline */
     int64_t armed;
     int64_t charged_ms;
-    uint32_t out;     /* messages that passed and have not failed for good */
-    int64_t goal_ms;  /* when the window opened */
+    uint32_t out;    /* messages that passed and have not failed for good */
+    int64_t goal_ms; /* when the window opened */
     struct moment event, next;
 };
 
@@ -144,11 +144,11 @@ struct want {
 };
 
 struct life {
-    uint64_t gen;      /* activation under which it was last brought up to date */
-    int64_t base;      /* log time of the unit that wrote it */
-    int64_t tag_due;   /* time alone may change a tag */
-    int64_t idle_due;  /* everything may have expired */
-    struct seen ring[LIFE_RING];
+    uint64_t gen;             /* activation under which it was last brought up to date */
+    int64_t base;             /* log time of the unit that wrote it */
+    int64_t tag_due;          /* time alone may change a tag */
+    int64_t idle_due;         /* everything may have expired */
+    uint64_t ring[LIFE_RING]; /* oldest first */
     uint32_t n_ring;
     VEC(struct last_at) last;
     VEC(struct timed) timed;
@@ -171,23 +171,23 @@ uint64_t id48(struct str name);
 /* What the fold looks up in a program, made once a program. */
 struct prog_ix {
     const struct program *p;
-    const uint64_t *rule_id;     /* [rule] */
-    const bool *rule_on;         /* [rule] may start: mode and test say so */
-    const uint32_t *event_id;    /* [event] */
-    const uint64_t *event_seed;  /* [event] hash of its name and a zero byte */
-    const uint32_t *const *field_id; /* [event][field] */
-    const uint32_t *gateway_id;  /* [gateway] */
-    const bool *counts_last;     /* [event] its last time is remembered */
+    const uint64_t *rule_id;              /* [rule] */
+    const bool *rule_on;                  /* [rule] may start: mode and test say so */
+    const uint32_t *event_id;             /* [event] */
+    const uint64_t *event_seed;           /* [event] hash of its name and a zero byte */
+    const uint32_t *const *field_id;      /* [event][field] */
+    const uint32_t *gateway_id;           /* [gateway] */
+    const bool *counts_last;              /* [event] its last time is remembered */
     const struct index_list *date_by_tag; /* [tag] date rules that follow it */
-    struct index_list date_moved; /* date rules on tags that move with events */
-    int64_t late_ms;             /* the greatest `late` */
+    struct index_list date_moved;         /* date rules on tags that move with events */
+    int64_t late_ms;                      /* the greatest `late` */
     const struct event_def *receipt;
     int receipt_field[4]; /* message, rule, gateway, status */
     struct arena *a;
     const struct name_ix {
         uint64_t id, version;
-        uint32_t i; /* rules: 0x80000000 = in old_rules */
-    } *rules, *versions, *events, *gateways; /* sorted by (id, version) */
+        uint32_t i;                           /* rules: 0x80000000 = in old_rules */
+    } * rules, *versions, *events, *gateways; /* sorted by (id, version) */
     uint32_t n_versions;
 };
 struct prog_ix *prog_new(const struct program *p, const struct test_def *test, struct err *err);

@@ -83,10 +83,18 @@ static int64_t counter_gone(const struct counter *c, const struct prog_ix *ix)
 
 /* ---- pruning ------------------------------------------------------------------------------------------ */
 
+/* The minute of a key, from its 16 bits: it was folded at `base` or before, and not 45 days before,
+ * because it would have been pruned then. */
+static int64_t seen_minute(const struct life *l, uint64_t seen)
+{
+    int64_t base = l->base / TIME_MIN;
+    return base - (uint16_t)((uint16_t)base - SEEN_MIN(seen));
+}
+
 static void prune_ring(struct life *l, int64_t now_ms)
 {
     uint32_t gone = 0;
-    while (gone < l->n_ring && l->ring[gone].min + LIFE_RING_MIN <= now_ms / TIME_MIN)
+    while (gone < l->n_ring && seen_minute(l, l->ring[gone]) + LIFE_RING_MIN <= now_ms / TIME_MIN)
         gone++;
     if (gone == 0)
         return;
@@ -165,7 +173,7 @@ int64_t life_idle(const struct life *l, const struct prog_ix *ix)
     if (l->optouts.n)
         return TIME_NEVER;
     if (l->n_ring)
-        t = most(t, (l->ring[l->n_ring - 1].min + LIFE_RING_MIN) * TIME_MIN);
+        t = most(t, (seen_minute(l, l->ring[l->n_ring - 1]) + LIFE_RING_MIN) * TIME_MIN);
     for (uint32_t i = 0; i < l->last.n; i++)
         t = most(t, l->last.v[i].at + LIFE_LAST_MS);
     for (uint32_t i = 0; i < l->kept.n; i++)

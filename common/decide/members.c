@@ -87,6 +87,25 @@ struct node *node_get(struct decide *d, struct str member)
     return m;
 }
 
+/* Memory is far away: what the next entries will touch is asked for ahead of time, one hop each. */
+void members_prefetch(const struct decide *d, const struct record *r, uint32_t entry)
+{
+    const struct node *m;
+    if (d->n_buckets == 0)
+        return;
+    if (entry + 6 < r->n_entries && r->entries[entry + 6].n_events)
+        __builtin_prefetch(place(d, hash_bytes(r->entries[entry + 6].events[0].member)));
+    if (entry + 4 < r->n_entries && r->entries[entry + 4].n_events &&
+        (m = *place(d, hash_bytes(r->entries[entry + 4].events[0].member))) != NULL) {
+        __builtin_prefetch(m);
+        __builtin_prefetch((const char *)m + 64);
+    }
+    if (entry + 2 < r->n_entries && r->entries[entry + 2].n_events &&
+        (m = node_find(d, r->entries[entry + 2].events[0].member)) != NULL && m->state)
+        for (uint32_t at = 0; at < m->n && at < 512; at += 64)
+            __builtin_prefetch(m->state + at);
+}
+
 /* ---- loaded ones -------------------------------------------------------------------------------------- */
 
 static void lru_out(struct decide *d, struct node *m)
@@ -104,12 +123,18 @@ static void lru_in(struct decide *d, struct node *m)
     d->lru_last = m;
 }
 
-void node_touch(struct decide *d, struct node *m)
+/* A member used since the list was last walked gets a second chance: moving him at each event would
+ * cost the cache lines of his neighbours. */
+static struct node *lru_victim(struct decide *d)
 {
-    if (m != d->lru_last) {
+    struct node *m = d->lru_first;
+    while (m->used) {
+        m->used = false;
         lru_out(d, m);
         lru_in(d, m);
+        m = d->lru_first;
     }
+    return m;
 }
 
 void node_state(struct decide *d, struct node *m, struct str state)
@@ -201,7 +226,7 @@ void members_committed(struct decide *d)
     if (d->conf.complete || d->conf.cache_bytes == 0)
         return;
     while (d->lru_first && d->cache_bytes > d->conf.cache_bytes) {
-        unload(d, d->lru_first);
+        unload(d, lru_victim(d));
         d->stats.evicted++;
     }
     window_shrink(d);

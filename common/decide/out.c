@@ -46,12 +46,13 @@ static uint32_t put_changes(struct decide *d)
         const struct node *m = d->dirty[i];
         if (m->n == 0 && !m->stored) /* came and went between two commits */
             continue;
-        d->out_change[n++] = (struct decide_change){
-            .member = node_name(m),
-            .state = {(const char *)m->state, m->n},
-            .due_ms = m->due,
-            .gone = m->n == 0,
-            .due_changed = m->n == 0 || !m->stored || m->due != m->old_due};
+        d->out_change[n++] =
+            (struct decide_change){.member = node_name(m),
+                                   .state = {(const char *)m->state, m->n},
+                                   .due_ms = m->due,
+                                   .gone = m->n == 0,
+                                   .due_changed = m->n == 0 || !m->stored || m->due != m->old_due,
+                                   .due_later = m->n > 0 && m->stored && m->due > m->old_due};
     }
     return n;
 }
@@ -79,7 +80,8 @@ static uint32_t put_publics(struct decide *d)
         qsort(d->out_pub, d->n_pub, sizeof *d->out_pub, by_member_tag);
     for (uint32_t i = 0; i < d->n_pub; i++) {
         const struct decide_public *p = &d->out_pub[i], *next = p + 1;
-        bool again = i + 1 < d->n_pub && str_eq(p->member, next->member) && str_eq(p->tag, next->tag);
+        bool again =
+            i + 1 < d->n_pub && str_eq(p->member, next->member) && str_eq(p->tag, next->tag);
         if (!again)
             d->out_pub[n++] = *(const struct decide_public *)(const void *)p->value.p;
     }
@@ -129,6 +131,8 @@ void decide_out(struct decide *d, struct decide_out *out)
     out->decisions = d->out_dec;
     out->changes = d->out_change;
     out->publics = d->out_pub;
+    out->told = d->pub;
+    out->n_told = d->n_pub;
     out->sent = d->out_sent;
     out->src = d->out_src;
 }

@@ -15,8 +15,8 @@ uint32_t bucket_of(struct str salt, struct str member, uint32_t mod)
 {
     uint8_t in[512], out[32];
     uint64_t v = 0;
-    size_t n = salt.n < sizeof in - DECIDE_MAX_MEMBER - 1 ? salt.n
-                                                         : sizeof in - DECIDE_MAX_MEMBER - 1;
+    size_t n =
+        salt.n < sizeof in - DECIDE_MAX_MEMBER - 1 ? salt.n : sizeof in - DECIDE_MAX_MEMBER - 1;
     memcpy(in, salt.p, n);
     in[n] = 0;
     memcpy(in + n + 1, member.p, member.n);
@@ -420,16 +420,15 @@ static void choose(struct decide *d, const struct want *w, const struct message_
     for (uint32_t i = s->n; i-- > 0;)
         if (s->in[i])
             out->block = &m->via[i];
-    bool exempt = m->purpose == PURPOSE_SERVICE || !r->has_marketing;
-    bool house = !exempt && held_by_house(d);
+    bool house = r->has_marketing && held_by_house(d);
+    out->control = house || (r->has_marketing && held_by_rule(d, r));
     out->charge = true;
     out->caps = marketing;
-    if (house || (!exempt && held_by_rule(d, r))) {
-        out->control = true;
+    if (out->control && m->purpose != PURPOSE_SERVICE) {
         out->caps = marketing && house;
         withhold(out, STR("holdout"));
     } else if (r->mode == MODE_SHADOW) {
-        out->caps = false;
+        out->caps = out->control = false;
         withhold(out, STR("shadow"));
     } else {
         out->verdict = VERDICT_SEND;

@@ -53,7 +53,8 @@ static int by_id(const void *a, const void *b)
     return x->i < y->i ? -1 : x->i > y->i;
 }
 
-static const struct name_ix *find(const struct name_ix *v, uint32_t n, uint64_t id, uint64_t version)
+static const struct name_ix *find(const struct name_ix *v, uint32_t n, uint64_t id,
+                                  uint64_t version)
 {
     uint32_t lo = 0, hi = n;
     while (lo < hi) {

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Runs.  A run is a rule at work for one member: it has a clock (when it started, when its present step
- * began), a place in the rule's code, and what its expressions may still read.  It goes on until it
- * waits, wants to send, or ends; it is kept after its end while a message of it may still fall back
- * or its goal may still be reached.
+ * began), a place in the rule's code (steps.c goes on from there), and what its expressions may
+ * still read.  It is kept after its end while a message of it may still fall back or its goal may
+ * still be reached.
  */
 #include "fold_priv.h"
 
 #include <stdlib.h>
 
 #define RUN(i) (&d->life.runs.v[i])
-#define EXEC_MAX 100000 /* the code has no loops; against a program that has */
 
 int rule_cmp(const struct rule_def *a, struct str key_a, const struct rule_def *b, struct str key_b)
 {
@@ -27,7 +26,7 @@ void run_end(struct decide *d, uint32_t run, enum run_end why)
     struct run *r = RUN(run);
     if (r->flags & RUN_LIVE)
         d->stats.runs_ended++;
-    r->flags &= (uint8_t)~(RUN_LIVE | RUN_WAITS);
+    r->flags &= (uint8_t) ~(RUN_LIVE | RUN_WAITS);
     if (why == END_CANCELLED || why == END_SUPERSEDED)
         wants_stop(d, run, why == END_SUPERSEDED);
 }
@@ -43,202 +42,6 @@ void run_lost(struct decide *d, uint32_t run)
     for (uint32_t i = 0; i < l->wants.n; i++)
         if (l->wants.v[i].run == run)
             l->wants.v[i].dead = true;
-}
-
-/* ---- steps ---------------------------------------------------------------------------------------------- */
-
-static void ctx_run(struct decide *d, const struct run *r, const struct instr *in)
-{
-    ctx_event(d, &r->def->view, &r->event);
-    ctx_next(d, in->next_view, &r->next);
-}
-
-/* When the wait ends: 0 and *due, or -1 for an expression in error. */
-static int wait_due(struct decide *d, const struct run *r, const struct instr *in, int64_t *due)
-{
-    struct val v;
-    const struct zone *tz = d->prog->tz;
-    switch (in->wait) {
-    case WAIT_LENGTH:
-        *due = r->step_ms + in->len_ms;
-        return 0;
-    case WAIT_CLOCK:
-        *due = in->days < 0 ? clock_after(tz, r->step_ms, in->clock, true)
-                            : time_at(tz, time_local_day(tz, r->step_ms) + in->days, in->clock);
-        return 0;
-    case WAIT_TO:
-        break;
-    }
-    ctx_run(d, r, in);
-    if (ctx_eval(d, in->to, &v) != 0 || v.t != V_TIMESTAMP)
-        return -1;
-    *due = val_ms(v);
-    return 0;
-}
-
-static bool until_matches(struct decide *d, const struct run *r, const struct instr *in,
-                          const struct moment *m)
-{
-    if (m->at <= r->step_ms)
-        return false;
-    for (uint32_t i = 0; i < in->n_until; i++)
-        if (pattern_matches(d, r, &in->until[i], m))
-            return true;
-    return false;
-}
-
-static void until_came(struct run *r, const struct instr *in, const struct moment *m)
-{
-    r->flags &= (uint8_t)~RUN_WAITS;
-    r->next = *m;
-    r->step_ms = m->at;
-    r->pc = in->next;
-}
-
-/* The earliest remembered event that ends the wait. */
-static const struct moment *remembered(struct decide *d, const struct run *r,
-                                       const struct instr *in)
-{
-    const struct moment *best = NULL;
-    for (uint32_t i = 0; in->n_until && i < d->life.kept.n; i++) {
-        const struct moment *m = &d->life.kept.v[i];
-        if ((!best || m->at < best->at) && until_matches(d, r, in, m))
-            best = m;
-    }
-    return best;
-}
-
-/* True: the run goes on at once. */
-static bool step_wait(struct decide *d, uint32_t run, const struct instr *in)
-{
-    int64_t due;
-    struct run *r = RUN(run);
-    if (wait_due(d, r, in, &due) != 0) {
-        run_end(d, run, END_EXPRESSION);
-        return false;
-    }
-    const struct moment *m = remembered(d, r, in);
-    if (m) {
-        until_came(r, in, m);
-        return true;
-    }
-    r->flags |= RUN_WAITS;
-    r->due = due;
-    r->armed = due > d->u.now ? due : d->u.now;
-    if (due > d->u.now)
-        r->depth = 0; /* time passes: what follows is no chain */
-    return false;
-}
-
-static void step_set(struct decide *d, uint32_t run, const struct instr *in)
-{
-    struct run *r = RUN(run);
-    uint32_t depth = d->u.depth;
-    r->pc = in->next;
-    if (r->def->mode == MODE_SHADOW)
-        return;
-    for (uint32_t i = 0; i < in->n_set; i++) {
-        struct val v = {.t = V_NULL};
-        ctx_run(d, RUN(run), in);
-        if (in->values[i] && ctx_eval(d, in->values[i], &v) != 0)
-            continue;
-        v = val_dup(d->a, v);
-        if (unit_full(d, 8 + (v.t == V_STRING ? v.n : 0)))
-            continue;
-        (void)tagset_set(d->tags, in->tags[i], &v, d->u.now);
-        if (v.t != V_NULL)
-            consent_granted(d, in->tags[i], d->u.now);
-    }
-    d->u.depth = RUN(run)->depth;
-    unit_settle(d);
-    d->u.depth = depth;
-}
-
-/* `rouse test` may force an arm. */
-static const struct branch *forced_arm(const struct decide *d, const struct rule_def *def,
-                                       const struct instr *in)
-{
-    const struct test_def *t = d->conf.test;
-    for (uint32_t i = 0; t && i < t->n_buckets; i++) {
-        if (!str_eq(t->buckets[i].rule, def->name))
-            continue;
-        for (uint32_t k = 0; k < in->n_branches; k++)
-            if (str_eq(in->branches[k].name, t->buckets[i].arm))
-                return &in->branches[k];
-    }
-    return NULL;
-}
-
-static uint32_t step_split(struct decide *d, const struct rule_def *def, const struct instr *in)
-{
-    const struct branch *arm = forced_arm(d, def, in);
-    uint32_t bucket = arm ? 0 : bucket_of(in->salt, node_name(d->u.m), 10000);
-    for (uint32_t i = 0; !arm && i < in->n_branches; i++)
-        if (bucket < in->branches[i].below)
-            arm = &in->branches[i];
-    return arm ? arm->pc : in->next;
-}
-
-static uint32_t step_choose(struct decide *d, uint32_t run, const struct instr *in)
-{
-    for (uint32_t i = 0; i < in->n_branches; i++) {
-        ctx_run(d, RUN(run), in);
-        if (ctx_true(d, in->branches[i].when))
-            return in->branches[i].pc;
-    }
-    return in->next;
-}
-
-/* One step; false: the run stops here for now. */
-static bool step(struct decide *d, uint32_t run, const struct instr *in)
-{
-    switch (in->op) {
-    case OP_WAIT:
-        return step_wait(d, run, in);
-    case OP_SEND:
-        want_new(d, run, in);
-        return false;
-    case OP_SET:
-        step_set(d, run, in);
-        return true;
-    case OP_SPLIT:
-        RUN(run)->pc = step_split(d, RUN(run)->def, in);
-        return true;
-    case OP_CHOOSE:
-        RUN(run)->pc = step_choose(d, run, in);
-        return true;
-    case OP_JUMP:
-        RUN(run)->pc = in->next;
-        return true;
-    case OP_STOP:
-    case OP_END:
-        break;
-    }
-    run_end(d, run, END_DONE);
-    return false;
-}
-
-void run_exec(struct decide *d, uint32_t run)
-{
-    for (int i = 0; i < EXEC_MAX && RUN(run)->flags & RUN_LIVE; i++) {
-        const struct run *r = RUN(run);
-        if (r->pc >= r->def->n_code) {
-            run_end(d, run, END_DONE);
-            return;
-        }
-        if (!step(d, run, &r->def->code[r->pc]))
-            return;
-    }
-}
-
-void runs_timeout(struct decide *d, uint32_t run)
-{
-    struct run *r = RUN(run);
-    const struct instr *in = &r->def->code[r->pc];
-    r->flags &= (uint8_t)~RUN_WAITS;
-    r->step_ms = r->due; /* the deadline, even when folded later */
-    r->pc = in->n_until ? in->else_pc : in->next;
-    run_exec(d, run);
 }
 
 /* ---- the start ------------------------------------------------------------------------------------------ */

@@ -108,15 +108,15 @@ static void show_last(struct buf *b, const struct prog_ix *ix, const struct last
 }
 
 /* `"NAME":[item,item]` with the items that `put` writes. */
-#define SHOW_LIST(name, list, put) \
-    do { \
-        buf_adds(b, ",\"" name "\":["); \
-        for (uint32_t i = 0; i < (list).n; i++) { \
-            if (i) \
-                buf_addc(b, ','); \
-            put; \
-        } \
-        buf_addc(b, ']'); \
+#define SHOW_LIST(name, list, put)                                                                 \
+    do {                                                                                           \
+        buf_adds(b, ",\"" name "\":[");                                                            \
+        for (uint32_t i = 0; i < (list).n; i++) {                                                  \
+            if (i)                                                                                 \
+                buf_addc(b, ',');                                                                  \
+            put;                                                                                   \
+        }                                                                                          \
+        buf_addc(b, ']');                                                                          \
     } while (0)
 
 static void show_counter(struct buf *b, const struct prog_ix *ix, const struct counter *c)

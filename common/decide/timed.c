@@ -184,8 +184,7 @@ void timed_all(struct decide *d)
     struct life *l = &d->life;
     for (uint32_t i = l->timed.n; i-- > 0;) {
         uint32_t rule = prog_rule(d->ix, l->timed.v[i].rule);
-        enum trigger_kind k =
-            rule == RULE_NONE ? TRIG_EVENT : d->prog->rules[rule].trigger.kind;
+        enum trigger_kind k = rule == RULE_NONE ? TRIG_EVENT : d->prog->rules[rule].trigger.kind;
         if (k == TRIG_EVENT || k == TRIG_TAG || !d->ix->rule_on[rule])
             VEC_DEL(l->timed, i);
     }

@@ -10,7 +10,9 @@
 
 static int decode(struct decide *d, struct node *m, int64_t now, struct err *err)
 {
-    struct rd in = {.p = m->state, .end = m->state + m->n};
+    struct rd in = {0};
+    if (m->n)
+        in = (struct rd){.p = m->state, .end = m->state + m->n};
     if (m->n == 0) {
         life_begin(&d->life, d->meta.n);
         tagset_begin(d->tags, d->prog);
@@ -18,9 +20,9 @@ static int decode(struct decide *d, struct node *m, int64_t now, struct err *err
                tagset_read(d->tags, d->prog, &in, now, err) != 0) {
         return err_wrap(err, "member " STR_FMT, STR_ARG(node_name(m)));
     } else if (d->life.gen > d->meta.n) {
-        return err_set(err, ERR_FATAL, "member " STR_FMT ": written under activation %llu, now %llu",
-                       STR_ARG(node_name(m)), (unsigned long long)d->life.gen,
-                       (unsigned long long)d->meta.n);
+        return err_set(
+            err, ERR_FATAL, "member " STR_FMT ": written under activation %llu, now %llu",
+            STR_ARG(node_name(m)), (unsigned long long)d->life.gen, (unsigned long long)d->meta.n);
     }
     tagset_member(d->tags, node_name(m));
     return 0;
@@ -49,7 +51,7 @@ int unit_open(struct decide *d, struct node *m, int64_t now, int64_t seen, struc
     d->u = (struct unit){.m = m, .now = now, .seen = seen, .fresh = m->n == 0, .size = m->n};
     d->ctx.now_ms = now;
     d->ctx.event = d->ctx.next = NULL;
-    node_touch(d, m);
+    m->used = true;
     if (decode(d, m, now, err) != 0)
         return -1;
     if (!m->dirty && !m->in_tree)
@@ -58,6 +60,7 @@ int unit_open(struct decide *d, struct node *m, int64_t now, int64_t seen, struc
         d->meta.now_ms = now;
     end_lost_runs(d);
     life_prune(&d->life, d->ix, now);
+    d->life.base = now;
     if (d->u.fresh)
         timed_all(d);
     else if (d->life.gen < d->meta.n)
@@ -179,9 +182,11 @@ static int64_t tag_due(struct decide *d)
     return at;
 }
 
-/* Looked at once a day, each member at his own moment of it. */
+/* Each member at his own moment of a day.  One that is armed already stays: it will look again. */
 static int64_t idle_due(struct decide *d)
 {
+    if (d->life.idle_due != TIME_NEVER && d->life.idle_due > d->u.now)
+        return d->life.idle_due;
     int64_t at = tagset_idle(d->tags, d->u.now), life;
     if (at == TIME_NEVER || (life = life_idle(&d->life, d->ix)) == TIME_NEVER)
         return TIME_NEVER;

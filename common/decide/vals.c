@@ -6,6 +6,8 @@
  */
 #include "life_priv.h"
 
+#include <endian.h>
+
 #define VAL_DEPTH 32
 
 void *vec_add(struct arena *a, void *items, uint32_t *n, uint32_t *cap, size_t size)
@@ -32,10 +34,12 @@ void vec_del(void *items, uint32_t *n, uint32_t i, size_t size)
 
 void wr_fix(struct buf *b, uint64_t v, int bytes)
 {
-    char raw[8];
-    for (int i = 0; i < bytes; i++, v >>= 8)
-        raw[i] = (char)(v & 0xff);
-    buf_add(b, raw, (size_t)bytes);
+    char *to = buf_room(b, 8); /* whole words are quicker than single bytes */
+    if (!to)
+        return;
+    v = htole64(v);
+    memcpy(to, &v, 8);
+    b->n += (size_t)bytes;
 }
 
 uint64_t rd_fix(struct rd *r, int bytes)
@@ -46,8 +50,13 @@ uint64_t rd_fix(struct rd *r, int bytes)
         r->p = r->end;
         return 0;
     }
-    for (int i = bytes - 1; i >= 0; i--)
-        v = v << 8 | r->p[i];
+    if (r->end - r->p >= 8) {
+        memcpy(&v, r->p, 8);
+        v = le64toh(v) & UINT64_MAX >> (64 - 8 * bytes);
+    } else {
+        for (int i = bytes - 1; i >= 0; i--)
+            v = v << 8 | r->p[i];
+    }
     r->p += bytes;
     return v;
 }

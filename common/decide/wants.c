@@ -157,6 +157,7 @@ void want_returned(struct decide *d, uint32_t want)
 
 /* ---- the queue ------------------------------------------------------------------------------------------ */
 
+/* When the first message passes, or is held out. */
 static void open_goal(struct decide *d, struct run *r, bool control)
 {
     if (!r->def->has_goal || r->flags & RUN_GOALED)
@@ -192,7 +193,7 @@ static void charge(struct decide *d, struct want *w, const struct ruling *v)
 static void send_it(struct decide *d, struct want *w, const struct ruling *v)
 {
     charge(d, w, v);
-    open_goal(d, &d->life.runs.v[w->run], false);
+    open_goal(d, &d->life.runs.v[w->run], v->control);
     w->gateway = d->ix->gateway_id[v->block->gateway];
     w->state = WANT_OUT;
     write_send(d, w, want_message(d, w), v->block);
@@ -208,7 +209,7 @@ static void withhold(struct decide *d, uint32_t want, const struct ruling *v)
     }
     charge(d, w, v);
     if (v->control)
-        open_goal(d, &d->life.runs.v[w->run], true);
+        open_goal(d, &d->life.runs.v[w->run], true); /* shadow opens none */
     w->dead = true;
 }
 

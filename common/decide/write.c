@@ -116,8 +116,7 @@ static void put_data(struct decide *d, const struct want *w, const struct messag
         const struct val *v = param(w, m->params[of]);
         if (!v)
             continue;
-        data[dec->n_data++] =
-            (struct param){b->n_data ? b->data_names[i] : m->params[of], *v};
+        data[dec->n_data++] = (struct param){b->n_data ? b->data_names[i] : m->params[of], *v};
     }
     dec->data = data;
 }
@@ -203,7 +202,10 @@ void write_public(struct decide *d, uint32_t tag, const struct val *v)
 {
     struct decide_public p = {.member = arena_str(d->out, node_name(d->u.m)),
                               .tag = arena_str(d->out, d->prog->tags[tag].name),
-                              .unset = !v};
+                              .unset = !v,
+                              .off = d->meta.off,
+                              .entry = d->entry,
+                              .at_ms = d->u.now};
     if (v) {
         buf_reset(&d->text);
         val_text(v, &d->text);

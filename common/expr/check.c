@@ -6,6 +6,8 @@
  */
 #include "expr_priv.h"
 
+#include <inttypes.h>
+
 static bool is_number(const struct type *t)
 {
     return t->kind == TYPE_INT || t->kind == TYPE_DOUBLE;
@@ -76,6 +78,20 @@ static void check_literal(struct comp *c, const struct node *field, const struct
     else
         comp_err(c, "X013", lit->start, lit->end, label, note, "%.*s%s may not be '%.*s'",
                  STR_ARG(name), name.n ? "" : "this", STR_ARG(word));
+}
+
+/* ---- numbers with an end ---- */
+
+/* `member.skus > 300` where distinct counts to 256 and no further: never true, silently. */
+static void check_most(struct comp *c, const struct node *field, const struct type *t,
+                       const struct node *lit)
+{
+    if (t->kind != TYPE_INT || !t->most || lit->kind != N_CONST)
+        return;
+    double v = lit->val.t == V_INT ? (double)lit->val.i : lit->val.d;
+    if (v > (double)t->most)
+        comp_err(c, "X020", lit->start, lit->end, NULL, NULL, "`%s` counts to %" PRIu32 " at most",
+                 comp_text(c, field), t->most);
 }
 
 /* ---- operators ---- */
@@ -157,8 +173,13 @@ static const struct type *check_cmp(struct comp *c, struct node *n)
     struct node *l = n->kids[0], *r = n->kids[1];
     const struct type *a = check(c, l), *b = check(c, r);
     bool equality = n->op == T_EQ || n->op == T_NE;
-    if (type_poison(a) || type_poison(b) || (is_number(a) && is_number(b)))
+    if (type_poison(a) || type_poison(b))
         return &type_bool;
+    if (is_number(a) && is_number(b)) {
+        check_most(c, l, a, r);
+        check_most(c, r, b, l);
+        return &type_bool;
+    }
     if (equality && (a->kind == TYPE_NULL) != (b->kind == TYPE_NULL)) {
         null_compared(c, n);
         return &type_bool;

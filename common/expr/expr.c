@@ -23,6 +23,7 @@ static const struct expr_code codes[] = {
     {"X017", "builds a text or a list where only a condition may stand"},
     {"X018", "a constant part that always fails"},
     {"X019", "a time zone that is unknown or not written out"},
+    {"X020", "a number that the value never reaches: `distinct` counts to 256"},
 };
 
 const struct expr_code *expr_codes(size_t *n)

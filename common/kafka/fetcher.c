@@ -194,6 +194,17 @@ int kafka_fetch_pause(struct kafka_fetcher *f, const char *topic, int32_t partit
     return 0;
 }
 
+int kafka_fetch_end(struct kafka_fetcher *f, const char *topic, int32_t partition, int64_t *end)
+{
+    int64_t low, high;
+
+    if (!part_of(topic_named(f, topic), partition) ||
+        rd_kafka_get_watermark_offsets(f->h.rk, topic, partition, &low, &high) || high < 0)
+        return 0;
+    *end = high;
+    return 1;
+}
+
 /* ---- what comes ------------------------------------------------------------------------------------- */
 
 static struct topic *topic_of(struct kafka_fetcher *f, const rd_kafka_topic_t *rkt)

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { COMMIT_WAIT_MS = 10000, CLOSE_WAIT_MS = 5000 };
+enum { COMMIT_WAIT_MS = 3000, CLOSE_WAIT_MS = 2000 };
 
 struct kafka_group {
     struct handle h;

@@ -118,6 +118,8 @@ int kafka_fetch_assign(struct kafka_fetcher *f, const char *topic, int32_t parti
                        int64_t offset, struct err *err);
 int kafka_fetch_unassign(struct kafka_fetcher *f, const char *topic, int32_t partition);
 int kafka_fetch_pause(struct kafka_fetcher *f, const char *topic, int32_t partition, bool pause);
+/* Where the partition ended when it was last fetched from; asks nobody. 1, or 0 = not known. */
+int kafka_fetch_end(struct kafka_fetcher *f, const char *topic, int32_t partition, int64_t *end);
 /* Up to max messages, waiting up to timeout_ms for the first. Every message must be given back.
  * Messages below the assigned offset and of unassigned partitions are dropped here. */
 size_t kafka_fetch(struct kafka_fetcher *f, int timeout_ms, struct kafka_msg *out, size_t max);

@@ -153,22 +153,44 @@ void decision_write(struct decision *d, uint32_t topology, uint8_t chain[32], st
 
 /* ---- reading ---- */
 
-enum { D_ID, D_CHAIN, D_T, D_P, D_ERA, D_SEQ, D_AT, D_MEMBER, D_RULE, D_KEY, D_SEND_KEY, D_MESSAGE,
-       D_GATEWAY, D_TO, D_PURPOSE, D_REASON, D_EXPIRE, D_QUIET, D_OFF, D_TEMPLATE, D_TEXT, D_DATA,
-       D_VALUE, D_KEYS };
+enum {
+    D_ID,
+    D_CHAIN,
+    D_T,
+    D_P,
+    D_ERA,
+    D_SEQ,
+    D_AT,
+    D_MEMBER,
+    D_RULE,
+    D_KEY,
+    D_SEND_KEY,
+    D_MESSAGE,
+    D_GATEWAY,
+    D_TO,
+    D_PURPOSE,
+    D_REASON,
+    D_EXPIRE,
+    D_QUIET,
+    D_OFF,
+    D_TEMPLATE,
+    D_TEXT,
+    D_DATA,
+    D_VALUE,
+    D_KEYS
+};
 static const struct str decision_keys[D_KEYS] = {
-    KEY("id"),      KEY("chain"),    KEY("t"),        KEY("p"),       KEY("era"),
-    KEY("seq"),     KEY("at"),       KEY("member"),   KEY("rule"),    KEY("key"),
-    KEY("send_key"), KEY("message"), KEY("gateway"),  KEY("to"),      KEY("purpose"),
-    KEY("reason"),  KEY("expire"),   KEY("quiet"),    KEY("off"),     KEY("template"),
-    KEY("text"),    KEY("data"),     KEY("value")};
+    KEY("id"),      KEY("chain"),    KEY("t"),       KEY("p"),      KEY("era"),      KEY("seq"),
+    KEY("at"),      KEY("member"),   KEY("rule"),    KEY("key"),    KEY("send_key"), KEY("message"),
+    KEY("gateway"), KEY("to"),       KEY("purpose"), KEY("reason"), KEY("expire"),   KEY("quiet"),
+    KEY("off"),     KEY("template"), KEY("text"),    KEY("data"),   KEY("value")};
 #define MUST_ALL                                                                                   \
-    (1U << D_ID | 1U << D_CHAIN | 1U << D_T | 1U << D_P | 1U << D_ERA | 1U << D_SEQ |               \
-     1U << D_AT | 1U << D_MEMBER | 1U << D_RULE)
-static const uint32_t decision_must[] = {
-    [DEC_SEND] = MUST_ALL | 1U << D_MESSAGE | 1U << D_GATEWAY | 1U << D_EXPIRE | 1U << D_OFF,
-    [DEC_WITHHOLD] = MUST_ALL | 1U << D_REASON,
-    [DEC_CONVERT] = MUST_ALL};
+    (1U << D_ID | 1U << D_CHAIN | 1U << D_T | 1U << D_P | 1U << D_ERA | 1U << D_SEQ | 1U << D_AT | \
+     1U << D_MEMBER | 1U << D_RULE)
+static const uint32_t decision_must[] = {[DEC_SEND] = MUST_ALL | 1U << D_MESSAGE | 1U << D_GATEWAY |
+                                                      1U << D_EXPIRE | 1U << D_OFF,
+                                         [DEC_WITHHOLD] = MUST_ALL | 1U << D_REASON,
+                                         [DEC_CONVERT] = MUST_ALL};
 
 static bool scan_strings(struct scan *s, struct val *out)
 {
@@ -274,11 +296,12 @@ static bool scan_number(struct scan *s, struct decision *d, int k)
 
 static bool decision_value(struct scan *s, struct decision *d, int k)
 {
-    struct str *const strings[D_KEYS] = {
-        [D_MEMBER] = &d->member,     [D_RULE] = &d->rule,       [D_KEY] = &d->key,
-        [D_SEND_KEY] = &d->send_key, [D_MESSAGE] = &d->message, [D_GATEWAY] = &d->gateway,
-        [D_TO] = &d->to,             [D_PURPOSE] = &d->purpose, [D_REASON] = &d->reason,
-        [D_TEMPLATE] = &d->template, [D_TEXT] = &d->text};
+    struct str *const strings[D_KEYS] = {[D_MEMBER] = &d->member,   [D_RULE] = &d->rule,
+                                         [D_KEY] = &d->key,         [D_SEND_KEY] = &d->send_key,
+                                         [D_MESSAGE] = &d->message, [D_GATEWAY] = &d->gateway,
+                                         [D_TO] = &d->to,           [D_PURPOSE] = &d->purpose,
+                                         [D_REASON] = &d->reason,   [D_TEMPLATE] = &d->template,
+                                         [D_TEXT] = &d->text};
     if (k < D_KEYS && strings[k])
         return scan_str(s, strings[k]);
     if (k == D_ID)

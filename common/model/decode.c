@@ -226,15 +226,13 @@ static int take_id(const struct decoding *d, const struct event_def *def, struct
 static int take_when(const struct decoding *d, const struct event_def *def, int64_t *ms)
 {
     const struct path *path = def->time.n ? &def->time : &path_time;
-    const struct json *j = def->time.n       ? find_meta(d, path)
-                           : def->profile    ? find(d, path)
-                                             : NULL;
+    const struct json *j = def->time.n ? find_meta(d, path) : def->profile ? find(d, path) : NULL;
     struct at at = {.path = path};
     if (!j && d->env)
         j = step(d->env, key_time);
     if (j ? take_time(d, &at, j, ms) < 0 : d->lim->need_time)
-        return take_bad(d, &at, "missing_time", "is missing: the clock of this run is in the records",
-                        NULL, NULL);
+        return take_bad(d, &at, "missing_time",
+                        "is missing: the clock of this run is in the records", NULL, NULL);
     if (!j)
         *ms = d->u->kafka_ms;
     if (*ms > d->lim->latest_ms)
@@ -400,7 +398,8 @@ int model_decode(const struct schema *s, const struct upstream *u, const struct 
         .schema = s, .u = u, .lim = lim ? lim : &default_limits, .a = a, .err = err};
     struct list list = {NULL, 0, 0};
     if (schema_has_topic(s, u->src.topic) &&
-        (read_data(&d) < 0 || every_match(&d, false, &list) < 0 || every_match(&d, true, &list) < 0))
+        (read_data(&d) < 0 || every_match(&d, false, &list) < 0 ||
+         every_match(&d, true, &list) < 0))
         return -1;
     *out = list.v;
     *n = list.n;

@@ -42,6 +42,7 @@ struct field {
 struct type {
     enum type_kind kind;
     uint32_t max;             /* string: code points (default 256); list, map: items (default 64) */
+    uint32_t most;            /* int: counts to here and no further; 0 = has no end */
     const struct type *key;   /* map */
     const struct type *elem;  /* list, map */
     const struct str *one_of; /* string: the allowed values, in written order; NULL = any */
@@ -308,13 +309,26 @@ struct outcome {
     const uint64_t *incomplete;          /* snapshot: accepted seqs without a final result */
     const uint32_t *incomplete_attempts; /* how many attempts each has had */
     const uint32_t *incomplete_tries;    /* how many of them count against the schedule */
-    const uint8_t *incomplete_state;     /* bits: 1 the last attempt has no result yet, 2 some attempt
+    const uint8_t *incomplete_state; /* bits: 1 the last attempt has no result yet, 2 some attempt
                                             was ambiguous, 4 tried again after that.  Writing: NULL =
                                             all 0 (both arrays) */
     uint32_t n_incomplete;
 };
 void outcome_write(const struct outcome *o, struct buf *b);
 int outcome_read(struct str bytes, struct arena *a, struct outcome *out, struct err *err);
+
+/* ---- rouse.tags -------------------------------------------------------------------------------- */
+
+struct tag_change_rec { /* a public tag of a member has changed */
+    struct str member, tag;
+    struct str value; /* text, as in Redis; */
+    bool unset;
+    uint64_t off;   /* of rouse.log: the record */
+    uint32_t entry; /* and the entry in it that changed it */
+    int64_t at_ms;  /* log time of the change */
+};
+void tag_change_write(const struct tag_change_rec *c, struct buf *b);
+int tag_change_read(struct str bytes, struct arena *a, struct tag_change_rec *out, struct err *err);
 
 /* ---- rouse.dead, rouse.control ----------------------------------------------------------------- */
 

@@ -60,6 +60,7 @@ int scan_item(struct scan *s, int *at);
 
 /* "key":value, with a comma before it unless it is the first of its object. */
 void put_key(struct buf *b, const char *key);
+void put_name(struct buf *b, bool first, struct str name);
 void put_str(struct buf *b, const char *key, struct str v);     /* always */
 void put_str_opt(struct buf *b, const char *key, struct str v); /* left out when empty */
 void put_i64(struct buf *b, const char *key, int64_t v);
@@ -80,8 +81,7 @@ void add_u64(struct buf *b, uint64_t v);
 bool scan_val(struct scan *s, const struct type *t, struct val *out);
 /* An object with these fields into f[0..n), which starts absent. `nulls`: JSON null becomes V_NULL;
  * else it is absent like a missing key. */
-bool scan_fields(struct scan *s, const struct field *fields, uint32_t n, bool nulls,
-                 struct val *f);
+bool scan_fields(struct scan *s, const struct field *fields, uint32_t n, bool nulls, struct val *f);
 /* What is wrong with a text for a string, date, lunar date or address. */
 enum text_fault { TEXT_OK, TEXT_TOO_LONG, TEXT_ONE_OF, TEXT_BAD_DATE };
 enum text_fault model_text_fault(const struct type *t, struct str v);

@@ -71,13 +71,34 @@ void outcome_write(const struct outcome *o, struct buf *b)
 
 /* ---- reading ---- */
 
-enum { O_T, O_TOK, O_ERA, O_AT, O_SEQ, O_ID, O_N, O_MEMBER, O_RULE, O_MESSAGE, O_GATEWAY, O_CLASS,
-       O_STATUS, O_CODE, O_FINAL, O_SENT, O_NEXT, O_CHAIN, O_OFF, O_OPEN, O_KEYS };
+enum {
+    O_T,
+    O_TOK,
+    O_ERA,
+    O_AT,
+    O_SEQ,
+    O_ID,
+    O_N,
+    O_MEMBER,
+    O_RULE,
+    O_MESSAGE,
+    O_GATEWAY,
+    O_CLASS,
+    O_STATUS,
+    O_CODE,
+    O_FINAL,
+    O_SENT,
+    O_NEXT,
+    O_CHAIN,
+    O_OFF,
+    O_OPEN,
+    O_KEYS
+};
 static const struct str outcome_keys[O_KEYS] = {
-    KEY("t"),      KEY("tok"),  KEY("era"),     KEY("at"),      KEY("seq"),
-    KEY("id"),     KEY("n"),    KEY("member"),  KEY("rule"),    KEY("message"),
-    KEY("gateway"), KEY("class"), KEY("status"), KEY("code"),   KEY("final"),
-    KEY("sent"),   KEY("next"), KEY("chain"),   KEY("off"),     KEY("open")};
+    KEY("t"),       KEY("tok"),   KEY("era"),    KEY("at"),   KEY("seq"),
+    KEY("id"),      KEY("n"),     KEY("member"), KEY("rule"), KEY("message"),
+    KEY("gateway"), KEY("class"), KEY("status"), KEY("code"), KEY("final"),
+    KEY("sent"),    KEY("next"),  KEY("chain"),  KEY("off"),  KEY("open")};
 #define MUST_ALL (1U << O_T | 1U << O_TOK | 1U << O_ERA | 1U << O_AT)
 #define MUST_TRY (MUST_ALL | 1U << O_SEQ | 1U << O_ID | 1U << O_N)
 static const uint32_t outcome_must[] = {
@@ -169,8 +190,8 @@ static bool scan_number(struct scan *s, struct outcome *o, int k)
 static bool outcome_value(struct scan *s, struct outcome *o, int k)
 {
     struct str *const strings[O_KEYS] = {
-        [O_MEMBER] = &o->member,     [O_RULE] = &o->rule,          [O_MESSAGE] = &o->message,
-        [O_GATEWAY] = &o->gateway,   [O_CLASS] = &o->result_class, [O_STATUS] = &o->status,
+        [O_MEMBER] = &o->member,   [O_RULE] = &o->rule,          [O_MESSAGE] = &o->message,
+        [O_GATEWAY] = &o->gateway, [O_CLASS] = &o->result_class, [O_STATUS] = &o->status,
         [O_CODE] = &o->code};
     if (k < O_KEYS && strings[k])
         return scan_str(s, strings[k]);

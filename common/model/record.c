@@ -7,8 +7,9 @@
  */
 #include "model_priv.h"
 
-static const char *const statuses[] = {"sent",     "delivered", "failed",  "ambiguous", "expired",
-                                       "returned", "read",      "clicked", "replied",   "opted_out"};
+static const char *const statuses[] = {"sent",    "delivered", "failed", "ambiguous",
+                                       "expired", "returned",  "read",   "clicked",
+                                       "replied", "opted_out"};
 
 bool receipt_status_ok(struct str status)
 {
@@ -42,11 +43,8 @@ static void add_event(struct buf *b, const struct event *ev)
     for (uint32_t i = 0; i < n; i++) {
         if (ev->f[i].t == V_ABSENT)
             continue;
-        if (!first)
-            buf_addc(b, ',');
+        put_name(b, first, ev->def->fields->fields[i].name);
         first = false;
-        json_write_str(b, ev->def->fields->fields[i].name);
-        buf_addc(b, ':');
         json_write_val(b, &ev->f[i], ev->def->fields->fields[i].type);
     }
     buf_add(b, "}}", 2);
@@ -277,12 +275,27 @@ static bool read_entries(struct reader *r, struct record *out)
 
 /* ---- reading records ---- */
 
-enum { R_T, R_AT, R_N, R_E, R_S, R_ERA, R_SEQ, R_MEMBER, R_RULE, R_MESSAGE, R_GATEWAY, R_STATUS,
-       R_HASH, R_LEVEL, R_KEYS };
+enum {
+    R_T,
+    R_AT,
+    R_N,
+    R_E,
+    R_S,
+    R_ERA,
+    R_SEQ,
+    R_MEMBER,
+    R_RULE,
+    R_MESSAGE,
+    R_GATEWAY,
+    R_STATUS,
+    R_HASH,
+    R_LEVEL,
+    R_KEYS
+};
 static const struct str record_keys[R_KEYS] = {
-    KEY("t"),      KEY("at"),   KEY("n"),       KEY("e"),       KEY("s"),
-    KEY("era"),    KEY("seq"),  KEY("member"),  KEY("rule"),    KEY("message"),
-    KEY("gateway"), KEY("status"), KEY("hash"), KEY("level")};
+    KEY("t"),       KEY("at"),     KEY("n"),      KEY("e"),    KEY("s"),
+    KEY("era"),     KEY("seq"),    KEY("member"), KEY("rule"), KEY("message"),
+    KEY("gateway"), KEY("status"), KEY("hash"),   KEY("level")};
 static const char *const kinds[] = {[REC_EVENT] = "event",
                                     [REC_RECEIPT] = "receipt",
                                     [REC_TICK] = "tick",

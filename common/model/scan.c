@@ -38,7 +38,8 @@ static inline const char *plain_run(const char *p, const char *end)
         break;
 #endif
     }
-    while (p < end && (unsigned char)*p >= 0x20 && (unsigned char)*p < 0x80 && *p != '"' && *p != '\\')
+    while (p < end && (unsigned char)*p >= 0x20 && (unsigned char)*p < 0x80 && *p != '"' &&
+           *p != '\\')
         p++;
     return p;
 }
@@ -189,8 +190,8 @@ bool scan_u64(struct scan *s, uint64_t *out)
     uint64_t v = 0;
     while (p < s->end && (unsigned)(*p - '0') <= 9) {
         uint64_t d = (uint64_t)(*p - '0');
-        if (p - s->p >= 19 && (__builtin_mul_overflow(v, UINT64_C(10), &v) ||
-                               __builtin_add_overflow(v, d, &v)))
+        if (p - s->p >= 19 &&
+            (__builtin_mul_overflow(v, UINT64_C(10), &v) || __builtin_add_overflow(v, d, &v)))
             return false;
         if (p - s->p < 19)
             v = v * 10 + d;

@@ -123,8 +123,7 @@ static bool field_val(struct scan *s, const struct field *f, bool nulls, struct 
     return scan_val(s, f->type, out);
 }
 
-bool scan_fields(struct scan *s, const struct field *fields, uint32_t n, bool nulls,
-                 struct val *f)
+bool scan_fields(struct scan *s, const struct field *fields, uint32_t n, bool nulls, struct val *f)
 {
     uint32_t at = 0;
     if (!scan_c(s, '{'))

@@ -77,13 +77,13 @@ static int wrong_type(const struct decoding *d, const struct at *at, const struc
                       const struct type *t)
 {
     static const char *const want[] = {
-        [TYPE_ERROR] = "is not anything",     [TYPE_NULL] = "is not null",
-        [TYPE_BOOL] = "is not a bool",        [TYPE_INT] = "is not an int",
-        [TYPE_DOUBLE] = "is not a double",    [TYPE_STRING] = "is not a string",
-        [TYPE_MONEY] = "is not money",        [TYPE_DATE] = "is not a date",
-        [TYPE_TIMESTAMP] = "is not a time",   [TYPE_DURATION] = "is not a duration",
-        [TYPE_ADDRESS] = "is not a string",   [TYPE_LUNAR_DATE] = "is not a lunar date",
-        [TYPE_LIST] = "is not a list",        [TYPE_MAP] = "is not a map",
+        [TYPE_ERROR] = "is not anything",   [TYPE_NULL] = "is not null",
+        [TYPE_BOOL] = "is not a bool",      [TYPE_INT] = "is not an int",
+        [TYPE_DOUBLE] = "is not a double",  [TYPE_STRING] = "is not a string",
+        [TYPE_MONEY] = "is not money",      [TYPE_DATE] = "is not a date",
+        [TYPE_TIMESTAMP] = "is not a time", [TYPE_DURATION] = "is not a duration",
+        [TYPE_ADDRESS] = "is not a string", [TYPE_LUNAR_DATE] = "is not a lunar date",
+        [TYPE_LIST] = "is not a list",      [TYPE_MAP] = "is not a map",
         [TYPE_RECORD] = "is not an object",
     };
     return take_bad(d, at, "wrong_type", want[t->kind], j, t);
@@ -178,7 +178,7 @@ static int take_money(const struct decoding *d, const struct at *at, const struc
 
 /* ---- moments ---- */
 
-#define SECONDS_BELOW 1e11           /* a number below it is seconds: in ms it would be before 1973-03-03 */
+#define SECONDS_BELOW 1e11 /* a number below it is seconds: in ms it would be before 1973-03-03 */
 #define TIME_LEAST (-62135596800000) /* 0001-01-01 */
 #define TIME_MOST 253402300799999    /* 9999-12-31 */
 
@@ -196,12 +196,12 @@ static bool number_time(const struct json *j, int64_t *ms)
 
 int take_time(const struct decoding *d, const struct at *at, const struct json *j, int64_t *ms)
 {
-    bool ok = j->kind == JSON_STRING ? time_parse_ms(j->s, d->schema->tz, ms) == 0
-                                     : (j->kind == JSON_INT || j->kind == JSON_REAL) &&
-                                           number_time(j, ms);
+    bool ok = j->kind == JSON_STRING
+                  ? time_parse_ms(j->s, d->schema->tz, ms) == 0
+                  : (j->kind == JSON_INT || j->kind == JSON_REAL) && number_time(j, ms);
     if (!ok || *ms < TIME_LEAST || *ms > TIME_MOST)
-        return take_bad(d, at, "bad_time", "is not RFC 3339, nor seconds or milliseconds since 1970",
-                        j, NULL);
+        return take_bad(d, at, "bad_time",
+                        "is not RFC 3339, nor seconds or milliseconds since 1970", j, NULL);
     return 0;
 }
 

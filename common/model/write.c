@@ -9,12 +9,11 @@
 
 /* What stands for a byte inside quotes: 0 = itself, 'u' = \u00XX, else backslash and this letter. */
 static const char escapes[256] = {
-    [0] = 'u',    [1] = 'u',    [2] = 'u',    [3] = 'u',    [4] = 'u',    [5] = 'u',
-    [6] = 'u',    [7] = 'u',    ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', [11] = 'u',
-    ['\f'] = 'f', ['\r'] = 'r', [14] = 'u',   [15] = 'u',   [16] = 'u',   [17] = 'u',
-    [18] = 'u',   [19] = 'u',   [20] = 'u',   [21] = 'u',   [22] = 'u',   [23] = 'u',
-    [24] = 'u',   [25] = 'u',   [26] = 'u',   [27] = 'u',   [28] = 'u',   [29] = 'u',
-    [30] = 'u',   [31] = 'u',   ['"'] = '"',  ['\\'] = '\\',
+    [0] = 'u',  [1] = 'u',    [2] = 'u',    [3] = 'u',    [4] = 'u',   [5] = 'u',     [6] = 'u',
+    [7] = 'u',  ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', [11] = 'u',  ['\f'] = 'f',  ['\r'] = 'r',
+    [14] = 'u', [15] = 'u',   [16] = 'u',   [17] = 'u',   [18] = 'u',  [19] = 'u',    [20] = 'u',
+    [21] = 'u', [22] = 'u',   [23] = 'u',   [24] = 'u',   [25] = 'u',  [26] = 'u',    [27] = 'u',
+    [28] = 'u', [29] = 'u',   [30] = 'u',   [31] = 'u',   ['"'] = '"', ['\\'] = '\\',
 };
 
 static void add_escaped(struct buf *b, unsigned char c)
@@ -24,21 +23,57 @@ static void add_escaped(struct buf *b, unsigned char c)
     buf_add(b, tmp, escapes[c] == 'u' ? 6 : 2);
 }
 
+/* Bytes before the first one that needs an escape. */
+static size_t clean_run(struct str s)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), high = UINT64_C(0x8080808080808080);
+    size_t i = 0;
+    for (; i + 8 <= s.n; i += 8) { /* any special byte among eight; the loop below finds it */
+        uint64_t v;
+        memcpy(&v, s.p + i, 8);
+        uint64_t quote = (v ^ (ones * '"')) - ones, slash = (v ^ (ones * '\\')) - ones;
+        if (((quote | slash | (v - ones * 0x20)) & ~v) & high)
+            break;
+    }
+    while (i < s.n && !escapes[(unsigned char)s.p[i]])
+        i++;
+    return i;
+}
+
 void json_write_str(struct buf *b, struct str s)
 {
-    size_t from = 0;
-    buf_addc(b, '"');
-    for (size_t i = 0; i < s.n; i++) {
+    size_t run = clean_run(s);
+    char *to = buf_room(b, run + 2);
+    if (!to)
+        return;
+    *to++ = '"';
+    if (run)
+        memcpy(to, s.p, run);
+    b->n += run + 1;
+    for (size_t i = run; i < s.n; i++) {
         unsigned char c = (unsigned char)s.p[i];
-        if (!escapes[c])
-            continue;
-        buf_add(b, s.p + from, i - from);
-        add_escaped(b, c);
-        from = i + 1;
+        if (escapes[c])
+            add_escaped(b, c);
+        else
+            buf_addc(b, (char)c);
     }
-    if (s.n > from)
-        buf_add(b, s.p + from, s.n - from);
     buf_addc(b, '"');
+}
+
+/* "name": of a declared field, which never needs an escape; a comma before all but the first. */
+void put_name(struct buf *b, bool first, struct str name)
+{
+    char *to = buf_room(b, name.n + 4);
+    if (!to)
+        return;
+    *to = ',';
+    to += first ? 0 : 1;
+    *to++ = '"';
+    memcpy(to, name.p, name.n);
+    to[name.n] = '"';
+    to[name.n + 1] = ':';
+    b->n += name.n + (first ? 3 : 4);
+    b->p[b->n] = '\0';
 }
 
 /* JSON has no NaN and no infinity: they become null, which readers take as absent. */
@@ -57,11 +92,8 @@ static void write_record(struct buf *b, const struct val *v, const struct type *
     for (uint32_t i = 0; i < v->n && t && i < t->n_fields; i++) {
         if (v->list[i].t == V_ABSENT)
             continue;
-        if (!first)
-            buf_addc(b, ',');
+        put_name(b, first, t->fields[i].name);
         first = false;
-        json_write_str(b, t->fields[i].name);
-        buf_addc(b, ':');
         json_write_val(b, &v->list[i], t->fields[i].type);
     }
     buf_addc(b, '}');
@@ -198,19 +230,7 @@ void add_u64(struct buf *b, uint64_t v)
 
 void put_key(struct buf *b, const char *key)
 {
-    size_t n = strlen(key);
-    bool first = b->n > 0 && b->p[b->n - 1] == '{';
-    char *to = buf_room(b, n + 4);
-    if (!to)
-        return;
-    if (!first)
-        *to++ = ',';
-    *to++ = '"';
-    memcpy(to, key, n);
-    to[n] = '"';
-    to[n + 1] = ':';
-    b->n += n + 3 + (first ? 0 : 1);
-    b->p[b->n] = '\0';
+    put_name(b, b->n > 0 && b->p[b->n - 1] == '{', str_c(key));
 }
 
 void put_str(struct buf *b, const char *key, struct str v)

@@ -10,7 +10,6 @@
  * they have returned.
  */
 #include <errno.h>
-#include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -154,7 +153,8 @@ static void ring_push(struct redis *r, const struct pending *p)
     r->ring[(r->head + r->n_pending++) % r->cap] = *p;
 }
 
-static void out_add(struct redis *r, const char *p, size_t n)
+/* Room for n more bytes. */
+static char *out_room(struct redis *r, size_t n)
 {
     if (r->out_pos > 0 && r->out_pos == r->out_n)
         r->out_pos = r->out_n = 0;
@@ -167,31 +167,48 @@ static void out_add(struct redis *r, const char *p, size_t n)
         r->out_cap = (r->out_n + n) * 3 / 2;
         r->out = xrealloc(r->out, r->out_cap);
     }
-    memcpy(r->out + r->out_n, p, n);
-    r->out_n += n;
-    r->queued += n;
+    return r->out + r->out_n;
 }
 
-static int enqueue(struct redis *r, const struct str *argv, size_t argc, const struct pending *like,
-                   struct err *err)
+#define HEAD_MAX 24 /* a sign, the digits of any size_t, an end of line */
+
+/* "*3\r\n", "$12\r\n" */
+static char *put_head(char *to, char sign, size_t n)
 {
-    const char **p = xmalloc(argc * (sizeof *p + sizeof(size_t)));
-    size_t *len = (size_t *)(void *)(p + argc);
-    for (size_t i = 0; i < argc; i++) {
-        p[i] = argv[i].n > 0 ? argv[i].p : "";
-        len[i] = argv[i].n;
-    }
-    char *cmd = NULL;
-    int n = redisFormatCommandArgv(&cmd, (int)argc, p, len);
-    free(p);
-    if (n < 0)
-        return err_set(err, ERR_FATAL, "redis: the command cannot be formatted");
+    char digits[HEAD_MAX], *d = digits + sizeof digits;
+    do {
+        *--d = (char)('0' + n % 10);
+        n /= 10;
+    } while (n > 0);
+    *to++ = sign;
+    memcpy(to, d, (size_t)(digits + sizeof digits - d));
+    to += digits + sizeof digits - d;
+    *to++ = '\r';
+    *to++ = '\n';
+    return to;
+}
+
+/* A command is an array of strings, written where it will be sent from: a COMMIT is large. */
+static void enqueue(struct redis *r, const struct str *argv, size_t argc,
+                    const struct pending *like)
+{
+    size_t most = HEAD_MAX;
+    for (size_t i = 0; i < argc; i++)
+        most += HEAD_MAX + argv[i].n + 2;
     struct pending q = *like;
     q.from = r->queued;
     ring_push(r, &q);
-    out_add(r, cmd, (size_t)n);
-    free(cmd);
-    return 0;
+    char *from = out_room(r, most), *to = put_head(from, '*', argc);
+    for (size_t i = 0; i < argc; i++) {
+        to = put_head(to, '$', argv[i].n);
+        if (argv[i].n > 0)
+            memcpy(to, argv[i].p, argv[i].n);
+        to += argv[i].n;
+        *to++ = '\r';
+        *to++ = '\n';
+    }
+    r->out_n += (size_t)(to - from);
+    r->queued += (uint64_t)(to - from);
 }
 
 int redis_send(struct redis *r, const struct str *argv, size_t argc, int64_t deadline_ms,
@@ -203,7 +220,8 @@ int redis_send(struct redis *r, const struct str *argv, size_t argc, int64_t dea
         return err_set(err, ERR_AGAIN, "redis %s: %zu bytes wait to be written", r->address,
                        r->out_n - r->out_pos);
     struct pending p = {.fn = fn, .arg = arg, .deadline_ms = deadline_ms};
-    return enqueue(r, argv, argc, &p, err);
+    enqueue(r, argv, argc, &p);
+    return 0;
 }
 
 /* ---- greeting: who is it? ------------------------------------------------------------------------- */
@@ -276,14 +294,14 @@ static void greet(struct redis *r)
         struct str auth[3] = {STR("AUTH"), str_c(r->user), str_c(r->password)};
         if (r->user[0] == '\0') {
             auth[1] = auth[2];
-            enqueue(r, auth, 2, &p, &r->why);
+            enqueue(r, auth, 2, &p);
         } else {
-            enqueue(r, auth, 3, &p, &r->why);
+            enqueue(r, auth, 3, &p);
         }
     }
     const struct str info[] = {STR("INFO"), STR("memory"), STR("replication"), STR("persistence")};
     p.fn = on_info;
-    enqueue(r, info, BASE_LEN(info), &p, &r->why);
+    enqueue(r, info, BASE_LEN(info), &p);
 }
 
 int redis_connect(struct redis *r, int64_t deadline_ms, struct err *err)
@@ -302,22 +320,24 @@ int redis_connect(struct redis *r, int64_t deadline_ms, struct err *err)
 
 /* ---- the socket ------------------------------------------------------------------------------------ */
 
-static void flush(struct redis *r)
+/* True: the socket takes no more for now. */
+static bool flush(struct redis *r)
 {
     while (!r->closing && r->out_pos < r->out_n) {
         ssize_t n = send(r->fd, r->out + r->out_pos, r->out_n - r->out_pos, MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-            return;
+            return true;
         if (n < 0) {
             fail(r, ERR_AGAIN, strerror(errno));
-            return;
+            return false;
         }
         r->out_pos += (size_t)n;
         r->written += (size_t)n;
         r->bytes_out += (size_t)n;
     }
+    return false;
 }
 
 static void connected(struct redis *r)
@@ -400,10 +420,11 @@ int redis_poll(struct redis *r, int64_t mono_ms, struct err *err)
     if (r->state == REDIS_CONNECTING)
         connected(r);
     if (!r->closing && r->state != REDIS_CONNECTING) {
-        flush(r);
+        bool full = flush(r);
         if (!r->closing)
             receive(r);
-        flush(r); /* what the callbacks sent */
+        if (!full)
+            (void)flush(r); /* what the callbacks sent */
     }
     if (!r->closing)
         late(r, mono_ms);

@@ -31,6 +31,11 @@ static void lint_const(struct load *L, const struct rule_def *r, const struct ya
              v.b ? "a condition that is always true" : "a condition that is always false");
 }
 
+static bool names(const struct yaml_node *n, struct str s)
+{
+    return n && n->kind == YAML_SCALAR && memmem(n->text.p, n->text.n, s.p, s.n);
+}
+
 /* `with: {title: event.coupon}` where the field may be absent: such a send is withheld. */
 static void lint_optional(struct load *L, const struct yaml_node *with, const struct rule_def *r)
 {
@@ -51,10 +56,10 @@ static void lint_optional(struct load *L, const struct yaml_node *with, const st
         int f = rec ? type_field(rec, (struct str){s.p + skip, s.n - skip}) : -1;
         if (f < 0 || !rec->fields[f].optional)
             continue;
-        /* A whole condition `has(...)` on the rule, or a default, says that it was thought of. */
+        /* The rule's condition, its key or its date reads it: it was thought of. */
         const struct yaml_node *rule = items_get(&L->items[SEC_RULES], r->name)->node;
-        const struct yaml_node *cond = yaml_get(rule, "if");
-        if (cond && cond->kind == YAML_SCALAR && memmem(cond->text.p, cond->text.n, s.p, s.n))
+        if (names(yaml_get(rule, "if"), s) || names(yaml_get(rule, "key"), s) ||
+            names(yaml_get(yaml_get(rule, "trigger"), "date"), s))
             continue;
         diags_addf(
             L->d, "W005", expr_span(n),

@@ -210,13 +210,17 @@ static bool is_scalar(const struct type *t)
            t->kind != TYPE_NULL && t->kind != TYPE_ADDRESS;
 }
 
+/* `distinct` is exact to here, then it stands still; expressions refuse to ask for more. */
+static const struct type distinct_int = {.kind = TYPE_INT, .name = {"int", 3}, .most = 256};
+
 /* What each kind takes and gives. */
 static const struct type *result_type(enum tag_kind k, const struct type *arg)
 {
     switch (k) {
     case TAG_COUNT:
-    case TAG_DISTINCT:
         return &type_int;
+    case TAG_DISTINCT:
+        return &distinct_int;
     case TAG_AVG:
         return &type_double;
     case TAG_GAP:

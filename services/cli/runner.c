@@ -210,13 +210,11 @@ static void feed_events(struct run *r, const struct event *ev, uint32_t n, int64
 
 /* ---- the members that a test begins with ---- */
 
-static void preset(struct run *r, const struct test_member *m, int64_t offset)
+static void write_tags(struct run *r, const struct test_member *m, const struct event_def *def,
+                       int64_t at_ms, int64_t offset)
 {
-    const struct event_def *def = schema_event(r->p->schema, STR("profile"));
-    if (!def || m->n_tags == 0)
-        return;
     struct val *f = ARENA_ARRAY(r->arena, struct val, def->fields->n_fields);
-    char *id = arena_printf(r->arena, "test/" STR_FMT, STR_ARG(m->name));
+    char *id = arena_printf(r->arena, "test/%" PRId64 "/" STR_FMT, offset, STR_ARG(m->name));
     for (uint32_t i = 0; i < m->n_tags; i++) {
         int at = type_field(def->fields, m->tags[i].name);
         if (at >= 0)
@@ -224,10 +222,24 @@ static void preset(struct run *r, const struct test_member *m, int64_t offset)
     }
     uint32_t extra = def->fields->n_fields - EVENT_EXTRA;
     f[extra] = val_str(str_c(id));
-    f[extra + 1] = val_time_ms(r->t->start_ms);
+    f[extra + 1] = val_time_ms(at_ms);
     f[extra + 2] = val_str(STR(""));
-    struct event ev = {def, str_c(id), m->name, STR(""), r->t->start_ms, f};
+    struct event ev = {def, str_c(id), m->name, STR(""), at_ms, f};
     feed_events(r, &ev, 1, r->t->start_ms, offset);
+}
+
+/* What a member begins with is state, not news: it is written first as history, which starts no rule,
+ * and then again at the start, which changes nothing but begins every ttl. */
+static void preset(struct run *r, const struct test_member *m, int64_t offset)
+{
+    const struct event_def *def = schema_event(r->p->schema, STR("profile"));
+    int64_t late = r->p->policy.late_ms;
+    if (!def || m->n_tags == 0)
+        return;
+    for (uint32_t i = 0; i < r->p->n_rules; i++)
+        late = r->p->rules[i].late_ms > late ? r->p->rules[i].late_ms : late;
+    write_tags(r, m, def, r->t->start_ms - late - 1, offset);
+    write_tags(r, m, def, r->t->start_ms, offset + 1);
 }
 
 /* ---- expectations ---- */
@@ -376,7 +388,7 @@ static void begin(struct run *r)
         fail(r, r->t->span, "%s", err.text);
     feed(r, &rules, r->t->start_ms);
     for (uint32_t i = 0; i < r->t->n_members; i++)
-        preset(r, &r->t->members[i], (int64_t)i);
+        preset(r, &r->t->members[i], 2 * (int64_t)i);
 }
 
 static void steps(struct run *r)
@@ -387,7 +399,7 @@ static void steps(struct run *r)
         const struct test_step *s = &t->steps[i];
         advance(r, s->at_ms);
         if (s->event && s->n_events)
-            feed_events(r, s->events, s->n_events, s->at_ms, (int64_t)t->n_members + i);
+            feed_events(r, s->events, s->n_events, s->at_ms, 2 * (int64_t)t->n_members + i);
         if (s->has_expect)
             expect(r, s);
         if (s->has_withheld)

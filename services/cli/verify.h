@@ -42,6 +42,7 @@ struct verify {
     struct admin_conf kafka;
     struct control *ctl;
     const struct genesis *g;
+    const struct schema *schema; /* of the rules in force, for what upstream holds */
     struct arena *arena;
     struct part *parts;
     struct map

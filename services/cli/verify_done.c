@@ -136,6 +136,26 @@ int verify_dead(struct verify *v, struct err *err)
     return parts < 0 ? -1 : 0;
 }
 
+/* Does any event of the rules in force match it?  What nobody declared leaves no trace in the log. */
+static bool declared(const struct verify *v, const struct kafka_msg *m, const struct str *headers,
+                     uint32_t n_headers, struct arena *a)
+{
+    const struct decode_limits lim = {
+        .max_bytes = SIZE_MAX, .max_depth = 32, .latest_ms = INT64_MAX, .need_time = false};
+    const struct upstream u = {
+        .src = {str_c(m->topic), 0, m->partition, m->offset},
+        .kafka_ms = m->ts_ms,
+        .key = m->key,
+        .value = m->value,
+        .headers = headers,
+        .n_headers = n_headers,
+    };
+    struct event *ev;
+    uint32_t n = 0;
+    struct err err = {0};
+    return model_decode(v->schema, &u, &lim, a, &ev, &n, &err) != 0 || n > 0;
+}
+
 static int on_upstream(void *arg, const struct kafka_msg *m)
 {
     struct verify *v = arg;
@@ -147,7 +167,8 @@ static int on_upstream(void *arg, const struct kafka_msg *m)
         end |= str_eqc(h[2 * i], "rouse-end");
     if (!end) {
         v->c.upstream++;
-        if (!map_get(v->sources, str_c(source_key(a, str_c(m->topic), m->partition, m->offset))))
+        if (!map_get(v->sources, str_c(source_key(a, str_c(m->topic), m->partition, m->offset))) &&
+            declared(v, m, h, n, a))
             v->c.upstream_missing++;
     }
     arena_free(&a);
@@ -162,6 +183,7 @@ int verify_upstream(struct verify *v, struct err *err)
     const struct active *now = control_active(v->ctl, &n);
     if (!now || control_program(v->ctl, str_c(now->hash), &p, err) != 1)
         return err_set(err, ERR_INPUT, "no rules are active: which topics are upstream?");
+    v->schema = p->schema;
     for (uint32_t i = 0; i < p->schema->n; i++) {
         struct str topic = p->schema->events[i]->topic;
         bool before = topic.n == 0 || p->schema->events[i]->receipt;

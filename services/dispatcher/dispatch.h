@@ -133,6 +133,8 @@ void dispatch_try(struct work *w, const struct dispatch_now *now);
 /* What became of EFFECT_SEND. */
 void dispatch_answer(struct work *w, const struct webhook_verdict *v, bool sent,
                      const struct dispatch_now *now);
+/* Kafka has acknowledged the final result of `seq` that we wrote: it stands, before it is read back. */
+void dispatch_acknowledged(struct dispatch *d, uint64_t seq);
 /* Timers that have passed. */
 void dispatch_due(struct dispatch *d, const struct dispatch_now *now);
 int64_t dispatch_next_due(const struct dispatch *d); /* TIME_NEVER = none */

@@ -14,6 +14,7 @@
 
 #define IDLE_MS 100
 #define GAUGES_MS 500
+#define KAFKA_MS 3000
 
 struct dispatch_now dispatcher_now(struct dispatcher *x)
 {
@@ -139,22 +140,34 @@ static bool snapshots_read(const struct dispatcher *x)
     return true;
 }
 
+static bool busy(const struct dispatcher *x, int64_t *now)
+{
+    *now = service_mono_ms();
+    return gateways_busy(x) || !world_written(x);
+}
+
+/* The gateways are given conf.drain_ms; Kafka, which may be away, a few seconds. */
 static void drain(struct dispatcher *x)
 {
-    int64_t end = service_mono_ms() + x->conf.drain_ms;
+    int64_t now = service_mono_ms(), end = now + x->conf.drain_ms, kafka_end = now + KAFKA_MS;
     x->draining = true;
     log_info("draining", "in_flight=%" PRIu32 " pending=%" PRIu64, gateways_busy(x), x->n_pending);
-    while (x->started && service_mono_ms() < end && (gateways_busy(x) || !world_written(x))) {
+    while (x->started && busy(x, &now) && now < end &&
+           (webhook_client_in_flight(x->client) || now < kafka_end)) {
         (void)service_wait(x->s, 5);
         turn(x);
     }
-    for (uint32_t p = 0; x->started && p < x->genesis.partitions; p++)
-        (void)part_snapshot(&x->parts[p]);
-    while (x->started && service_mono_ms() < end && !snapshots_read(x)) {
-        (void)service_wait(x->s, 5);
-        turn(x);
+    if (x->started && !busy(x, &now)) {
+        for (uint32_t p = 0; p < x->genesis.partitions; p++)
+            (void)part_snapshot(&x->parts[p]);
+        kafka_end = now + KAFKA_MS;
+        while (!snapshots_read(x) && service_mono_ms() < kafka_end) {
+            (void)service_wait(x->s, 5);
+            turn(x);
+        }
+        if (snapshots_read(x))
+            world_commit(x, true);
     }
-    world_commit(x, true);
     log_info("stopped", "in_flight=%" PRIu32 " pending=%" PRIu64, gateways_busy(x), x->n_pending);
 }
 

@@ -27,6 +27,7 @@ struct part {
     int32_t p;
     enum part_state state;
     bool owned;
+    uint32_t claims; /* so far: tells reports of an older claim */
     struct dispatch *d;
     bool from_start;             /* the committed offset was no snapshot: read all */
     int64_t first_off;           /* of rouse.outcomes: must be a snapshot; -1 = any */
@@ -50,6 +51,8 @@ struct gateway {
     int64_t blocked_ms; /* mono: nothing is tried before */
     bool probing;       /* one at a time until one succeeds */
     bool down;          /* said so */
+    char told[48];      /* the code that was said */
+    int64_t told_ms;    /* mono */
 };
 
 struct dispatcher {
@@ -76,6 +79,7 @@ struct dispatcher {
         struct backlog *next;
         int32_t p;
         bool result;
+        void *opaque;
         size_t n;
         char bytes[];
     } * backlog, **backlog_end;

@@ -18,6 +18,7 @@
 #define AWAY_MS 200       /* record mode: between two knocks at a closed door */
 #define THROTTLED_MS 1000 /* without Retry-After */
 #define STOPPED_MS 60000
+#define TELL_MS 1000
 #define MAX_GATEWAYS 256
 
 /* ---- loading ------------------------------------------------------------------------------------------ */
@@ -171,11 +172,16 @@ void gateway_send(struct gateway *g, struct work *w)
     dispatcher_chaos(x, "sent");
 }
 
+/* Once, and again when it is another trouble. */
 static void say_trouble(struct gateway *g, const struct webhook_verdict *v)
 {
-    if (!g->down)
+    bool other = strcmp(g->told, v->code) != 0 && g->x->mono_ms - g->told_ms >= TELL_MS;
+    if (!g->down || other) {
         log_warn("gateway_trouble", "gateway=%s class=%s code=%s queued=%" PRIu32, g->name,
                  webhook_class_name(v->cls), v->code, g->n_queued);
+        (void)snprintf(g->told, sizeof g->told, "%s", v->code);
+        g->told_ms = g->x->mono_ms;
+    }
     g->down = true;
 }
 

@@ -66,6 +66,13 @@ static void finished(struct work *w)
     works_remove(w);
 }
 
+void dispatch_acknowledged(struct dispatch *d, uint64_t seq)
+{
+    struct work *w = works_get(&d->works, seq);
+    if (w && w->state == WORK_FINISHING)
+        finished(w);
+}
+
 static void on_result(struct dispatch *d, const struct outcome *o)
 {
     struct work *w = spoken_of(d, o->seq);

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #define LOST_MS 3000
+#define AWAY_MS 1000 /* a broker that does not know the topic, just now */
 #define CLAIM_WAIT_MS 2000
 
 const char *const part_state_names[PART_STATES] = {"away", "wanted", "claiming", "running",
@@ -100,6 +101,7 @@ static void claim(struct part *t, int64_t committed)
     }
     service_random(random, sizeof random);
     enc_hex(random, sizeof random, tok);
+    t->claims++;
     set_state(t, PART_CLAIMING, "claim");
     metric_add(&dispatcher_metrics[DM_CLAIMS], NULL, 1);
     struct dispatch_now now = dispatcher_now(x);
@@ -159,7 +161,9 @@ void part_outcome(struct part *t, const struct kafka_msg *m)
     if (t->state == PART_AWAY || t->state == PART_WANTED)
         return;
     if (m->err) {
-        if (!bad_hint(t, m->err->code))
+        if (m->err->kind == ERR_AGAIN)
+            part_again(t, m->err->code, AWAY_MS);
+        else if (!bad_hint(t, m->err->code))
             park(t, m->err);
         return;
     }
@@ -194,7 +198,10 @@ void part_decision(struct part *t, const struct kafka_msg *m)
     if (t->state != PART_RUNNING)
         return;
     if (m->err) {
-        park(t, m->err);
+        if (m->err->kind == ERR_AGAIN)
+            part_again(t, m->err->code, AWAY_MS);
+        else
+            park(t, m->err);
         return;
     }
     arena_reset(x->arena);
@@ -246,6 +253,7 @@ static void parked(struct part *t)
     log_err(LOG_LEVEL_ERROR, "partition_parked", dispatch_error(t->d), "p=%" PRId32, t->p);
     (void)kafka_fetch_unassign(t->x->fetcher, TOPIC_DECISIONS, t->p);
     set_state(t, PART_PARKED, "park");
+    t->x->gauges_ms = 0; /* tell /healthz now */
 }
 
 static void one_effect(struct part *t, const struct effect *e)

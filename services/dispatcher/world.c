@@ -171,33 +171,56 @@ void world_commit(struct dispatcher *x, bool wait)
 
 /* ---- producer ------------------------------------------------------------------------------------------------ */
 
+/* Of a final result the report says which it was: partition, claim and seq in one word. */
+#define SEQ_BITS 42
+#define CLAIM_BITS 11
+static void *whose(const struct part *t, const struct outcome *o)
+{
+    if (o->kind != OUT_RESULT || !o->final || o->seq >> SEQ_BITS)
+        return NULL;
+    return (void *)(uintptr_t)(((uint64_t)t->p << (SEQ_BITS + CLAIM_BITS) |
+                                (uint64_t)(t->claims % (1u << CLAIM_BITS)) << SEQ_BITS | o->seq) +
+                               1);
+}
+
+static void acknowledged(struct dispatcher *x, void *opaque)
+{
+    uint64_t v = (uint64_t)(uintptr_t)opaque - 1;
+    struct part *t = &x->parts[v >> (SEQ_BITS + CLAIM_BITS)];
+    if ((v >> SEQ_BITS) % (1u << CLAIM_BITS) != t->claims % (1u << CLAIM_BITS))
+        return;
+    dispatch_acknowledged(t->d, v & ((UINT64_C(1) << SEQ_BITS) - 1));
+    part_effects(t);
+}
+
 static void on_report(void *arg, void *opaque, const char *topic, int32_t partition, int64_t offset,
                       const struct err *err)
 {
     struct dispatcher *x = arg;
-    (void)opaque;
     (void)offset;
     if (err && !x->producer_failed)
         log_err(LOG_LEVEL_WARN, "report", err, "topic=%s p=%" PRId32, topic, partition);
     x->producer_failed |= err != NULL;
+    if (!err && opaque)
+        acknowledged(x, opaque);
 }
 
-static void put_off(struct dispatcher *x, int32_t p, bool result, struct str bytes)
+static void put_off(struct dispatcher *x, int32_t p, bool result, void *opaque, struct str bytes)
 {
     struct backlog *b = xmalloc(sizeof *b + bytes.n);
-    *b = (struct backlog){.p = p, .result = result, .n = bytes.n};
+    *b = (struct backlog){.p = p, .result = result, .opaque = opaque, .n = bytes.n};
     memcpy(b->bytes, bytes.p, bytes.n);
     *x->backlog_end = b;
     x->backlog_end = &b->next;
 }
 
 /* 0 taken, 1 no room now. */
-static int produce(struct dispatcher *x, int32_t p, struct str bytes)
+static int produce(struct dispatcher *x, int32_t p, void *opaque, struct str bytes)
 {
     struct err err = {0};
     if (!x->producer || x->producer_failed)
         return 1;
-    if (!kafka_produce(x->producer, TOPIC_OUTCOMES, p, STR(""), bytes, NULL, 0, NULL, &err))
+    if (!kafka_produce(x->producer, TOPIC_OUTCOMES, p, STR(""), bytes, NULL, 0, opaque, &err))
         return 0;
     if (err.kind != ERR_AGAIN) {
         log_err(LOG_LEVEL_ERROR, "produce", &err, "topic=%s p=%" PRId32, TOPIC_OUTCOMES, p);
@@ -209,10 +232,11 @@ static int produce(struct dispatcher *x, int32_t p, struct str bytes)
 void world_write(struct dispatcher *x, int32_t p, const struct outcome *o)
 {
     bool result = o->kind == OUT_RESULT;
+    void *opaque = whose(&x->parts[p], o);
     buf_reset(&x->out);
     outcome_write(o, &x->out);
-    if (x->backlog || produce(x, p, buf_str(&x->out)))
-        put_off(x, p, result, buf_str(&x->out));
+    if (x->backlog || produce(x, p, opaque, buf_str(&x->out)))
+        put_off(x, p, result, opaque, buf_str(&x->out));
     if (result)
         dispatcher_chaos(x, "result-written");
 }
@@ -221,7 +245,7 @@ static void flush_backlog(struct dispatcher *x)
 {
     while (x->backlog) {
         struct backlog *b = x->backlog;
-        if (produce(x, b->p, (struct str){b->bytes, b->n}))
+        if (produce(x, b->p, b->opaque, (struct str){b->bytes, b->n}))
             return;
         x->backlog = b->next;
         if (!x->backlog)

@@ -127,7 +127,7 @@ static bool meta_fits(struct part *t, const struct redis_reply *m, const struct 
         return false;
     }
     if (meta->level > RULE_LEVEL) {
-        part_park(t, "level", "folded at level %" PRIu32 ", this program knows %d: upgrade it",
+        part_park(t, "level", "folded at level %" PRIu32 ", this program knows %d",
                   meta->level, RULE_LEVEL);
         return false;
     }

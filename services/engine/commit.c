@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The end of a bite, in the order that never changes: append its decisions to rouse.decisions (same p,
- * seq ascending), wait for ALL reports, COMMIT to Redis, and only then is the cache that of the new
- * cursor.  A commit before the reports could lose decisions; a report that fails ends the producer
- * and sends the partition back to CLAIM, where the same bite is made again from what Redis holds.
+ * seq ascending) and its changes of public tags to rouse.tags, wait for ALL reports, COMMIT to Redis,
+ * and only then is the cache that of the new cursor.  A commit before the reports could lose
+ * decisions; a report that fails ends the producer and sends the partition back to CLAIM, where the
+ * same bite is made again from what Redis holds.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -136,6 +137,8 @@ static void committed(struct part *t, const struct redis_reply *reply)
     metric_observe(&engine_metrics[EM_STAGE], "commit", (double)(engine_us() - t->began_us) / 1e6);
     metric_add(&engine_metrics[EM_COMMITS], NULL, 1);
     metric_add(&engine_metrics[EM_MEMBERS], NULL, t->out.n_changes);
+    if (t->out.n_told > 0)
+        metric_add(&engine_metrics[EM_TAG_CHANGES], NULL, t->out.n_told);
     t->sent_lo_stored = t->sent_lo;
     if (reply->kind == REDIS_ARRAY && reply->n == 2)
         t->sent_lo += (uint64_t)reply->items[1]->i;
@@ -205,7 +208,7 @@ static void commit_send(struct part *t)
     engine_chaos(e, "committing");
 }
 
-/* ---- decisions ------------------------------------------------------------------------------------------------ */
+/* ---- what is appended ----------------------------------------------------------------------------------------- */
 
 static void all_reported(struct part *t)
 {
@@ -214,25 +217,52 @@ static void all_reported(struct part *t)
     commit_send(t);
 }
 
+static size_t n_out(const struct part *t)
+{
+    return (size_t)t->out.n_decisions + t->out.n_told;
+}
+
+static int produce_decision(struct part *t, struct str decision, struct err *err)
+{
+    return kafka_produce(t->e->producer, TOPIC_DECISIONS, (int32_t)t->p, (struct str){NULL, 0},
+                         decision, NULL, 0, world_opaque(t, false), err);
+}
+
+static int produce_change(struct part *t, const struct decide_public *c, struct err *err)
+{
+    const struct tag_change_rec r = {.member = c->member,
+                                     .tag = c->tag,
+                                     .value = c->value,
+                                     .unset = c->unset,
+                                     .off = c->off,
+                                     .entry = c->entry,
+                                     .at_ms = c->at_ms};
+    buf_reset(&t->e->produced);
+    tag_change_write(&r, &t->e->produced);
+    return kafka_produce(t->e->producer, TOPIC_TAGS, (int32_t)t->p, c->member,
+                         buf_str(&t->e->produced), NULL, 0, world_opaque(t, false), err);
+}
+
 void commit_produce(struct part *t)
 {
     struct engine *e = t->e;
-    while (t->next_decision < t->out.n_decisions) {
+    while (t->next_out < n_out(t)) {
         struct err err = {0};
         if (e->producer == NULL || e->producer_failed) {
             part_again(t, "producer", NULL);
             return;
         }
-        if (kafka_produce(e->producer, TOPIC_DECISIONS, (int32_t)t->p, (struct str){NULL, 0},
-                          t->out.decisions[t->next_decision], NULL, 0, world_opaque(t, false),
-                          &err) == 0) {
-            t->next_decision++;
+        size_t i = t->next_out, n = t->out.n_decisions;
+        if ((i < n ? produce_decision(t, t->out.decisions[i], &err)
+                   : produce_change(t, &t->out.told[i - n], &err)) == 0) {
+            t->next_out++;
             t->reports++;
             continue;
         }
         if (err.kind == ERR_AGAIN)
             return; /* the queue is full: reports will make room */
-        part_park(t, "produce", "a decision cannot be appended: %.100s", err.text);
+        part_park(t, "produce", "nothing can be appended to %s: %.100s",
+                  i < n ? TOPIC_DECISIONS : TOPIC_TAGS, err.text);
         return;
     }
     if (t->state == PART_PRODUCING && t->reports == 0)
@@ -242,23 +272,23 @@ void commit_produce(struct part *t)
 void commit_report(struct part *t)
 {
     t->reports--;
-    if (t->state == PART_PRODUCING && t->reports == 0 && t->next_decision == t->out.n_decisions)
+    if (t->state == PART_PRODUCING && t->reports == 0 && t->next_out == n_out(t))
         all_reported(t);
 }
 
 void commit_begin(struct part *t)
 {
     decide_out(t->d, &t->out);
-    t->next_decision = 0;
+    t->next_out = 0;
     t->reports = 0;
     t->began_us = engine_us();
     engine_chaos(t->e, "folded");
-    if (t->out.n_decisions == 0) {
+    if (n_out(t) == 0) {
         commit_send(t);
         return;
     }
     part_move(t, PART_PRODUCING, "folded");
     commit_produce(t);
-    if (t->state == PART_PRODUCING && t->next_decision == t->out.n_decisions)
+    if (t->state == PART_PRODUCING && t->next_out == n_out(t))
         engine_chaos(t->e, "produced");
 }

@@ -82,11 +82,11 @@ static void turn_parts(struct engine *e)
         struct part *t = &e->parts[p];
         if (t->state == PART_IDLE)
             continue;
-        bool was_ready = t->state == PART_READY;
-        if (part_step(t))
-            e->busy = true;
+        bool was_ready = t->state == PART_READY, more = part_step(t);
+        e->busy |= more;
         tick_part(t);
-        if (was_ready && redis_pending(e->redis) > 0)
+        bool worked = was_ready && (more || t->state != PART_READY);
+        if (worked && redis_pending(e->redis) > 0)
             world_redis(e);
     }
 }

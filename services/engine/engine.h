@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * engine: folds the partitions of rouse.log that the group gives us, appends their decisions to
- * rouse.decisions and commits their states to Redis.
+ * rouse.decisions and the changes of public tags to rouse.tags, and commits their states to Redis.
  */
 #ifndef ROUSE_ENGINE_H
 #define ROUSE_ENGINE_H

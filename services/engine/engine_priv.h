@@ -6,7 +6,7 @@
  *   part.c    a partition's state machine: one function makes every transition
  *   claim.c   WAITING to READY: CLAIM, meta, the fingerprint
  *   fold.c    READY: batches of records through decide, and what it asks for
- *   commit.c  decisions -> reports -> COMMIT
+ *   commit.c  decisions and tag changes -> reports -> COMMIT
  *   tick.c    ticks and the committed offsets
  *   engine.c  the loop
  *
@@ -24,6 +24,7 @@
 
 #define TOPIC_LOG "rouse.log"
 #define TOPIC_DECISIONS "rouse.decisions"
+#define TOPIC_TAGS "rouse.tags"
 #define TOPIC_CONTROL "rouse.control"
 #define FETCH_MESSAGES 1024
 
@@ -36,7 +37,7 @@ enum part_state {
     PART_POSITIONING, /* assigned at the fingerprint; its record has not come yet */
     PART_READY,       /* the fold stands at or behind the cursor; nothing is under way */
     PART_LOADING,     /* the fold asked for states, timers or seqs */
-    PART_PRODUCING,   /* a bite is folded; its decisions are being appended */
+    PART_PRODUCING,   /* a bite is folded; its decisions and tag changes are being appended */
     PART_COMMITTING,  /* all reports are in; COMMIT is under way */
     PART_PARKED,      /* cannot go on; `reason` says why */
     PART_STATES,
@@ -61,6 +62,7 @@ struct part {
     uint32_t p;
     enum part_state state;
     char reason[160];  /* PARKED: why */
+    const char *hint;  /* PARKED: what to do */
     uint64_t gen;      /* changes with each life: late replies and reports are told by it */
     unsigned failures; /* in a row */
     int64_t retry_ms, since_ms; /* mono: next CLAIM; when this state began */
@@ -85,7 +87,7 @@ struct part {
 
     unsigned loads;            /* replies awaited */
     struct decide_out out;     /* PRODUCING, COMMITTING: the bite; nothing calls decide meanwhile */
-    size_t next_decision;      /* of out, not yet handed to the producer */
+    size_t next_out;           /* of out, not yet handed to the producer: decisions, then told */
     size_t reports;            /* awaited */
     int64_t began_us;          /* of the stage under way */
     struct decide_stats stats; /* as already counted */
@@ -121,6 +123,7 @@ struct engine {
     int64_t group_retry_ms, gauges_ms, ask_retry_ms;
     struct kafka_producer *producer;
     int producer_fd;
+    struct buf produced; /* a record being made for it */
     bool producer_failed;
     int64_t producer_retry_ms;
 
@@ -222,6 +225,7 @@ enum engine_metric {
     EM_DROPPED,
     EM_DECISIONS,
     EM_WITHHELD,
+    EM_TAG_CHANGES,
     EM_TIMERS,
     EM_EXPR_ERRORS,
     EM_COMMITS,
@@ -232,6 +236,7 @@ enum engine_metric {
     EM_TICKS,
     EM_PARTITIONS,
     EM_BEHIND,
+    EM_LAG,
     EM_CACHE,
     EM_QUEUED,
     EM_REDIS_BYTES,

@@ -67,7 +67,7 @@ static int rules_ready(struct part *t, const struct record *r)
     if (r->kind != REC_RULES || r->n <= decide_meta(t->d)->n)
         return 1;
     if (r->level > RULE_LEVEL) {
-        part_park(t, "level", "rules of level %" PRIu32 ", this program knows %d: upgrade it",
+        part_park(t, "level", "rules of level %" PRIu32 ", this program knows %d",
                   r->level, RULE_LEVEL);
         return 0;
     }
@@ -107,7 +107,7 @@ static int batch_add(struct part *t)
     if (record_read(decide_schema(t->d), m->value, t->arena, &it->rec, &err) != 0) {
         if (t->n_items > 0)
             return 0;
-        part_park(t, "record", "the record at %" PRId64 " cannot be read: %.100s", m->offset,
+        part_park(t, "record", "the record at %" PRId64 " cannot be read: %.110s", m->offset,
                   err.text);
         return -1;
     }
@@ -323,7 +323,8 @@ static bool fold_run(struct part *t)
         } else if (rc == DECIDE_FULL) {
             commit_begin(t);
         } else {
-            part_park(t, "record", "the record at %" PRId64 ": %.120s", it->msg.offset, err.text);
+            part_park(t, "record", "the record at %" PRId64 " cannot be folded: %.110s",
+                      it->msg.offset, err.text);
         }
         return false;
     }

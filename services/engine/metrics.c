@@ -27,6 +27,9 @@ struct metric engine_metrics[EM_N] = {
     [EM_WITHHELD] = {.name = "rouse_engine_withholds_total",
                      .kind = METRIC_COUNTER,
                      .help = "Decisions not to send."},
+    [EM_TAG_CHANGES] = {.name = "rouse_engine_tag_changes_total",
+                        .kind = METRIC_COUNTER,
+                        .help = "Changes of public tags told in rouse.tags."},
     [EM_TIMERS] = {.name = "rouse_engine_timers_fired_total",
                    .kind = METRIC_COUNTER,
                    .help = "Timers fired."},
@@ -59,6 +62,10 @@ struct metric engine_metrics[EM_N] = {
     [EM_BEHIND] = {.name = "rouse_engine_log_time_seconds",
                    .kind = METRIC_GAUGE,
                    .help = "Log time of the partition that is furthest behind, Unix seconds."},
+    [EM_LAG] = {.name = "rouse_engine_lag_records",
+                .kind = METRIC_GAUGE,
+                .help = "Records of rouse.log, over the partitions owned, that are not committed yet; "
+                        "that of a parked partition stands still."},
     [EM_CACHE] = {.name = "rouse_engine_cache_bytes",
                   .kind = METRIC_GAUGE,
                   .help = "Member states held in memory."},
@@ -98,14 +105,26 @@ void metrics_stats(struct part *t)
     t->stats = s;
 }
 
+/* From what is committed to the end that the broker told with the last fetch; 0 when it has not yet. */
+static int64_t lag(const struct part *t)
+{
+    int64_t end;
+    if (t->state < PART_POSITIONING ||
+        kafka_fetch_end(t->e->fetcher, TOPIC_LOG, (int32_t)t->p, &end) != 1)
+        return 0;
+    return end > (int64_t)t->committed.off ? end - (int64_t)t->committed.off : 0;
+}
+
 void metrics_gauges(struct engine *e)
 {
+    int64_t behind_records = 0;
     uint32_t by_state[PART_STATES] = {0};
     uint64_t cache = 0;
     int64_t behind = INT64_MAX;
     for (uint32_t p = 0; e->started && p < e->genesis.partitions; p++) {
         struct part *t = &e->parts[p];
         by_state[t->state]++;
+        behind_records += lag(t);
         cache += t->d != NULL ? t->stats.cache_bytes : 0;
         if (t->d != NULL && t->committed.now_ms < behind)
             behind = t->committed.now_ms;
@@ -114,6 +133,7 @@ void metrics_gauges(struct engine *e)
         metric_set(&engine_metrics[EM_PARTITIONS], part_state_names[s], by_state[s]);
     if (behind != INT64_MAX)
         metric_set(&engine_metrics[EM_BEHIND], NULL, (double)behind / 1000);
+    metric_set(&engine_metrics[EM_LAG], NULL, (double)behind_records);
     metric_set(&engine_metrics[EM_CACHE], NULL, (double)cache);
     metric_set(&engine_metrics[EM_QUEUED], NULL, (double)e->queued_bytes);
     metric_set(&engine_metrics[EM_REDIS_BYTES], "out", (double)redis_bytes_out(e->redis));

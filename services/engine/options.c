@@ -47,5 +47,6 @@ static const struct option_def options[] = {
 };
 const struct service_spec engine_spec = {
     "rouse-engine",
-    "rouse-engine: folds rouse.log into member states (Redis) and decisions (rouse.decisions).",
+    "rouse-engine: folds rouse.log into member states (Redis) and decisions (rouse.decisions), and tells "
+    "changes of public tags (rouse.tags).",
     options, BASE_LEN(options)};

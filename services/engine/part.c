@@ -137,22 +137,48 @@ void part_again(struct part *t, const char *why, const struct err *err)
     part_move(t, PART_WAITING, why);
 }
 
+/* What a person can do about it; `again`: it is looked at again by and by, else at the next start. */
+static const struct park {
+    const char *code, *hint;
+    bool again;
+} parks[] = {
+    {"state_lost", "restore a backup of Redis, or rebuild", true},
+    {"setup", "rouse init loads the functions; then check the rights of --redis-user", true},
+    {"topology", "--redis or --bootstrap names another rouse's: mend it", true},
+    {"clock", "mend this host's clock; if it is the broker's that is wrong, wait until it is past",
+     true},
+    {"produce", "rouse init makes the topics; then check the broker", true},
+    {"log", "check the broker and the rights on rouse.log", true},
+    {"level", "start the newer rouse-engine", false},
+    {"bundle", "rouse.control is damaged or newer: start the rouse-engine that fits it", false},
+    {"meta", "restore a backup of Redis, or start the newer rouse-engine", false},
+    {"log_expired", "restore a younger backup of Redis, or rebuild", false},
+    {"log_diverged", "restore rouse.log, or rebuild Redis from it", false},
+    {"log_time", "run rouse init: rouse.log must be stamped by the broker from its first record",
+     false},
+    {"record", "nothing is lost, it waits here: start a rouse-engine that can fold this record",
+     false},
+};
+
 void part_park(struct part *t, const char *code, const char *fmt, ...)
 {
-    static const char *const mendable[] = {"state_lost", "setup", "clock", "topology"};
     char text[sizeof t->reason];
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     t->retry_ms = INT64_MAX;
-    for (size_t i = 0; i < BASE_LEN(mendable); i++) {
-        if (strcmp(code, mendable[i]) == 0)
+    t->hint = "report it as a fault of rouse; a restart tries again";
+    for (size_t i = 0; i < BASE_LEN(parks); i++) {
+        if (strcmp(code, parks[i].code) != 0)
+            continue;
+        t->hint = parks[i].hint;
+        if (parks[i].again)
             t->retry_ms = t->e->mono_ms + PARK_RETRY_MS;
     }
     if (strcmp(text, t->reason) != 0)
-        log_error("partition_parked", "p=%" PRIu32 " code=%s off=%" PRIu64 " text=%s", t->p, code,
-                  t->cursor.off, text);
+        log_error("partition_parked", "p=%" PRIu32 " code=%s off=%" PRIu64 " text=%s hint=%s",
+                  t->p, code, t->cursor.off, text, t->hint);
     memcpy(t->reason, text, sizeof text);
     part_move(t, PART_PARKED, code);
 }
@@ -162,8 +188,7 @@ void part_refused(struct part *t, const char *what, const struct redis_result *r
     char cause[32];
     switch (res->fault) {
     case REDIS_FAULT_NOMETA:
-        part_park(t, "state_lost", "state lost: Redis has no home slot of it; %s",
-                  "restore a backup or rebuild it");
+        part_park(t, "state_lost", "state lost: Redis has no home slot of it");
         return;
     case REDIS_FAULT_SETUP:
         part_park(t, "setup", "%s: %.120s", what, res->err.text);

@@ -12,6 +12,7 @@
 #define REDIS_RETRY_MS 500
 #define REDIS_GREET_MS 5000
 #define CONTROL_RETRY_MS 1000
+#define CONTROL_ASK_MS 1000
 #define PRODUCER_RETRY_MS 500
 
 /* Descriptors only wake the loop; it polls everything each turn. */
@@ -95,8 +96,9 @@ static bool control_ended(struct engine *e)
         return e->control_next >= e->control_end;
     if (e->mono_ms < e->control_retry_ms)
         return false;
-    e->control_retry_ms = e->mono_ms + CONTROL_RETRY_MS;
-    if (kafka_watermarks(&e->kafka, TOPIC_CONTROL, 0, &low, &e->control_end, 1000, &err) != 0) {
+    if (kafka_watermarks(&e->kafka, TOPIC_CONTROL, 0, &low, &e->control_end, CONTROL_ASK_MS,
+                         &err) != 0) {
+        e->control_retry_ms = service_mono_ms() + CONTROL_RETRY_MS; /* asking took its time */
         e->control_end = -1;
         if (!e->control_told)
             log_err(LOG_LEVEL_WARN, "kafka_away", &err, "bootstrap=%s", e->conf.bootstrap);
@@ -106,6 +108,7 @@ static bool control_ended(struct engine *e)
     e->control_told = false;
     if (kafka_fetch_assign(e->fetcher, TOPIC_CONTROL, 0, KAFKA_BEGINNING, &err) != 0) {
         log_err(LOG_LEVEL_WARN, "control_assign", &err, "topic=%s", TOPIC_CONTROL);
+        e->control_retry_ms = e->mono_ms + CONTROL_RETRY_MS;
         e->control_end = -1;
         return false;
     }
@@ -218,7 +221,7 @@ void world_fetch(struct engine *e)
 
 /* ---- producer --------------------------------------------------------------------------------------------------- */
 
-/* Whose report it is: generation, partition, tick or decision. */
+/* Whose report it is: generation, partition, tick or part of a bite. */
 void *world_opaque(const struct part *t, bool tick)
 {
     return (void *)(uintptr_t)(t->gen << 11 | (uint64_t)t->p << 1 | (tick ? 1 : 0));
@@ -345,6 +348,7 @@ int world_new(struct engine *e, struct err *err)
         return -1;
     service_watch(e->s, kafka_fetcher_fd(e->fetcher), woken, e);
     e->control = control_new();
+    buf_init(&e->produced, 1 << 20);
     e->control_end = -1;
     return 0;
 }
@@ -363,11 +367,12 @@ void world_free(struct engine *e)
         service_unwatch(e->s, kafka_fetcher_fd(e->fetcher));
     kafka_fetcher_free(&e->fetcher);
     control_free(&e->control);
+    buf_free(&e->produced);
 }
 
 void world_health(struct engine *e)
 {
-    char text[256];
+    char text[512];
     uint32_t parked = 0, first = 0;
     for (uint32_t p = e->started ? e->genesis.partitions : 0; p-- > 0;) {
         if (e->parts[p].state == PART_PARKED) {
@@ -382,8 +387,8 @@ void world_health(struct engine *e)
     else if (redis_state(e->redis) != REDIS_READY)
         service_health(e->s, false, "waiting for Redis");
     else if (parked > 0) {
-        snprintf(text, sizeof text, "%" PRIu32 " parked, partition %" PRIu32 ": %.150s", parked,
-                 first, e->parts[first].reason);
+        snprintf(text, sizeof text, "%" PRIu32 " parked, partition %" PRIu32 ": %s; %s", parked,
+                 first, e->parts[first].reason, e->parts[first].hint);
         service_health(e->s, false, text);
     } else {
         service_health(e->s, true, "");

@@ -8,10 +8,9 @@
 #include <stdlib.h>
 
 #define TURN_MS 100
-#define DRAIN_MS 10000
+#define DRAIN_MS 5000 /* Kafka may be away */
 
-int ingest_new(const struct ingest_conf *c, struct service *s, struct ingest **out,
-               struct err *err)
+int ingest_new(const struct ingest_conf *c, struct service *s, struct ingest **out, struct err *err)
 {
     struct ingest *in = xcalloc(1, sizeof *in);
     in->conf = *c;
@@ -126,7 +125,8 @@ static void drain(struct ingest *in)
         world_turn(in);
         (void)service_wait(in->s, 5);
     }
-    source_commit(in, true);
+    if (!progress_open(in->progress))
+        source_commit(in, true);
 }
 
 void ingest_run(struct ingest *in)

@@ -58,11 +58,11 @@ struct src {
     uint32_t n_events;
 };
 
-enum ask_stage { /* of the barrier: what is asked until it holds */
-    ASK_REPORTS,    /* everything appended is acknowledged */
-    ASK_ENGINE,     /* its committed offsets equal the ends of rouse.log */
-    ASK_DISPATCHER, /* its committed offsets equal the ends of rouse.decisions */
-    ASK_OUTCOMES,   /* rouse.outcomes is read to its ends */
+enum ask_stage {                 /* of the barrier: what is asked until it holds */
+                 ASK_REPORTS,    /* everything appended is acknowledged */
+                 ASK_ENGINE,     /* its committed offsets equal the ends of rouse.log */
+                 ASK_DISPATCHER, /* its committed offsets equal the ends of rouse.decisions */
+                 ASK_OUTCOMES,   /* rouse.outcomes is read to its ends */
 };
 struct run { /* record clock */
     struct lapse lapse;
@@ -88,7 +88,8 @@ struct ingest {
 
     struct control *control;
     int64_t control_next, control_end, control_retry_ms;
-    bool started; /* genesis is known */
+    bool control_lost; /* nothing comes of it until it is assigned again */
+    bool started;      /* genesis is known */
     bool told;
     struct genesis genesis;
     const struct program *program; /* in force; NULL = nothing is decoded yet */
@@ -141,9 +142,9 @@ void world_health(struct ingest *in);
 /* source.c */
 struct src *source_find(struct ingest *in, const char *topic, int32_t partition);
 void source_assign(struct ingest *in, const struct kafka_tp *tp, size_t n);
-void source_place(struct ingest *in);        /* those that have no place yet */
-void source_forget(struct ingest *in);       /* all places: back to the committed ones */
-void source_epochs(struct ingest *in);       /* rouse.control may have raised one */
+void source_place(struct ingest *in);  /* those that have no place yet */
+void source_forget(struct ingest *in); /* all places: back to the committed ones */
+void source_epochs(struct ingest *in); /* rouse.control may have raised one */
 void source_park(struct src *s, const char *code, const char *why);
 /* The record is the next of its partition: 1 = take it, 0 = not (it is a check, or parks). */
 int source_accept(struct src *s, const struct kafka_msg *m);

@@ -149,7 +149,8 @@ static int make_entry(struct pack *k, const struct source *src, int64_t at_ms, u
     size_t bytes = k->scratch.n - from;
     if (bytes + HEAD_MAX + CLOSING > k->max)
         return err_code(err, ERR_INPUT, "too_big",
-                        "its events take %zu bytes, a record of rouse.log holds %zu", bytes, k->max);
+                        "its events take %zu bytes, a record of rouse.log holds %zu", bytes,
+                        k->max);
     if (k->n_made == k->cap_made) {
         k->cap_made = k->cap_made ? k->cap_made * 2 : 16;
         k->made = xrealloc(k->made, k->cap_made * sizeof *k->made);
@@ -178,9 +179,7 @@ static bool route(struct pack *k, const struct event *ev, uint32_t n_ev, int64_t
     *at_ms = ev[0].at_ms;
     for (uint32_t i = 0; i < n_ev; i++) {
         bool same = i > 0 && str_eq(ev[i].member, ev[i - 1].member);
-        k->to[i] = same              ? k->to[i - 1]
-                   : ev[i].member.n ? pack_partition(k, ev[i].member)
-                                    : EVERY;
+        k->to[i] = same ? k->to[i - 1] : ev[i].member.n ? pack_partition(k, ev[i].member) : EVERY;
         every |= k->to[i] == EVERY;
         *at_ms = ev[i].at_ms > *at_ms ? ev[i].at_ms : *at_ms;
     }

@@ -16,7 +16,8 @@ typedef void pack_emit_fn(void *arg, uint32_t p, struct str record);
 struct pack;
 struct pack *pack_new(uint32_t partitions, size_t max_bytes, pack_emit_fn *fn, void *arg);
 void pack_free(struct pack **k);
-uint32_t pack_partition(const struct pack *k, struct str member); /* murmur2, as Kafka's Java client */
+uint32_t pack_partition(const struct pack *k,
+                        struct str member); /* murmur2, as Kafka's Java client */
 /* Take one upstream record's events, decoded under activation n (flush before n changes). 0, or -1
  * ("too_big": the entry alone is larger than a record may be; nothing was taken).  now: any clock. */
 int pack_add(struct pack *k, uint64_t n, const struct source *src, const struct event *ev,

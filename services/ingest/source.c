@@ -19,7 +19,7 @@
 #include <stdlib.h>
 
 #define PLACE_RETRY_MS 1000
-#define ASK_MS 10000
+#define ASK_MS 3000
 
 /* ---- the set ---- */
 
@@ -89,6 +89,8 @@ static bool all_of_it(struct ingest *in, size_t n)
         int parts = kafka_topic_partitions(&in->kafka, in->topics[i], ASK_MS, &err);
         if (parts < 0) {
             log_err(LOG_LEVEL_WARN, "partitions", &err, "topic=%s", in->topics[i]);
+            in->subscribed = 0; /* join again in a while: nobody else would ask */
+            in->group_retry_ms = in->mono_ms + PLACE_RETRY_MS;
             return false;
         }
         if (parts == 0)
@@ -276,7 +278,8 @@ void source_error(struct src *s, const struct kafka_msg *m)
         in->place_retry_ms = in->mono_ms + PLACE_RETRY_MS;
         return;
     }
-    if (strcmp(m->err->code, "out_of_range") != 0) {
+    /* Under the record clock what was read ahead ends where the hole begins. */
+    if (strcmp(m->err->code, "out_of_range") != 0 || (in->genesis.record_clock && !s->check)) {
         source_park(s, m->err->code, m->err->text);
         return;
     }
@@ -292,8 +295,8 @@ void source_error(struct src *s, const struct kafka_msg *m)
         return;
     }
     if (low > s->next)
-        log_error("records_lost", "topic=%s p=%d from=%" PRId64 " to=%" PRId64 " why=%s",
-                  s->topic, s->partition, s->next, low, "deleted before they were read");
+        log_error("records_lost", "topic=%s p=%d from=%" PRId64 " to=%" PRId64 " why=%s", s->topic,
+                  s->partition, s->next, low, "deleted before they were read");
     s->check = false;
     s->placed = false;
     read_at(s, low > s->next ? low : s->next);
@@ -336,9 +339,10 @@ void source_positions(struct ingest *in, bool now)
         if (!s->ours || !s->placed || !s->moved)
             continue;
         v[n] = (struct place){.topic = s->topic, .partition = s->partition, .offset = s->next};
-        int at = s->crc_known ? snprintf(v[n].metadata, sizeof v[n].metadata, "%" PRId64 ":%08" PRIx32,
-                                         s->epoch, s->crc)
-                              : snprintf(v[n].metadata, sizeof v[n].metadata, "%" PRId64 ":", s->epoch);
+        int at = s->crc_known
+                     ? snprintf(v[n].metadata, sizeof v[n].metadata, "%" PRId64 ":%08" PRIx32,
+                                s->epoch, s->crc)
+                     : snprintf(v[n].metadata, sizeof v[n].metadata, "%" PRId64 ":", s->epoch);
         if (in->genesis.record_clock && s->kind == SOURCE_OUTCOMES)
             lapse_metadata(s, v[n].metadata + at, sizeof v[n].metadata - (size_t)at);
         s->moved = false;

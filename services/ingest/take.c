@@ -70,11 +70,11 @@ int take_decode(struct src *s, const struct kafka_msg *m, struct arena *a, struc
     struct ingest *in = s->in;
     struct err err = {0};
     const bool record = in->genesis.record_clock;
-    const struct decode_limits lim = {
-        .max_bytes = (size_t)in->conf.max_bytes,
-        .max_depth = 32,
-        .latest_ms = record ? in->genesis.end_ms : in->now_ms + in->conf.ahead_ms,
-        .need_time = record};
+    const struct decode_limits lim = {.max_bytes = (size_t)in->conf.max_bytes,
+                                      .max_depth = 32,
+                                      .latest_ms = record ? in->genesis.end_ms
+                                                          : in->now_ms + in->conf.ahead_ms,
+                                      .need_time = record};
     struct upstream u = {
         .src = take_source(s, m), .kafka_ms = m->ts_ms, .key = m->key, .value = m->value};
     u.n_headers = kafka_msg_headers(m, a, &u.headers);
@@ -152,7 +152,8 @@ static void take_report(struct src *s, const struct kafka_msg *m)
         r.gateway = json_str(j, "gateway");
         if (!receipt_status_ok(r.status))
             rc = err_code(&err, ERR_INPUT, "receipt", "status is none that a receipt can have");
-        else if (decision_id_read(json_str(j, "id"), in->genesis.topology, &r.era, &p, &r.seq) != 0 ||
+        else if (decision_id_read(json_str(j, "id"), in->genesis.topology, &r.era, &p, &r.seq) !=
+                     0 ||
                  p >= in->genesis.partitions)
             rc = err_code(&err, ERR_INPUT, "receipt", "id is not that of a decision made here");
     }

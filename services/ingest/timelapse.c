@@ -271,7 +271,8 @@ static struct src *release(struct ingest *in)
 /* ---- the barrier ---- */
 
 /* Positions of all partitions of one of our topics, by committed offset or end. */
-static bool ask(struct ingest *in, struct kafka_watch *w, const char *topic, bool ends, int64_t *out)
+static bool ask(struct ingest *in, struct kafka_watch *w, const char *topic, bool ends,
+                int64_t *out)
 {
     uint32_t n = in->genesis.partitions;
     struct err err = {0};

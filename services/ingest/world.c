@@ -27,6 +27,8 @@ static void take_control(struct ingest *in, struct kafka_msg *m)
     struct err err = {0};
     if (m->err) {
         log_err(LOG_LEVEL_ERROR, "control", m->err, "off=%" PRId64, m->offset);
+        in->control_lost = true;
+        in->control_retry_ms = in->mono_ms + CONTROL_RETRY_MS;
     } else {
         in->control_next = m->offset + 1;
         if (control_record(in->control, m->key, m->value, m->tombstone, m->offset, &err) != 0)
@@ -58,8 +60,20 @@ static bool control_ended(struct ingest *in)
     return in->control_next >= in->control_end;
 }
 
+static void control_again(struct ingest *in)
+{
+    struct err err = {0};
+    if (!in->control_lost || in->mono_ms < in->control_retry_ms)
+        return;
+    in->control_retry_ms = in->mono_ms + CONTROL_RETRY_MS;
+    in->control_lost =
+        kafka_fetch_assign(in->fetcher, TOPIC_CONTROL, 0,
+                           in->control_next > 0 ? in->control_next : KAFKA_BEGINNING, &err) != 0;
+}
+
 static void control_turn(struct ingest *in)
 {
+    control_again(in);
     if (in->started || !control_ended(in))
         return;
     const struct genesis *g = control_genesis(in->control);
@@ -295,10 +309,10 @@ static void group_turn(struct ingest *in)
 /* The next batch: control records are taken at once, the others wait in in->batch. */
 void world_fetch(struct ingest *in)
 {
-    struct kafka_msg m[BASE_LEN(in->batch)];
+    struct kafka_msg *m = in->batch; /* taken control records leave gaps, which are closed */
     if (in->batch_at < in->batch_n || !world_room(in))
         return;
-    size_t n = kafka_fetch(in->fetcher, 0, m, BASE_LEN(m));
+    size_t n = kafka_fetch(in->fetcher, 0, m, BASE_LEN(in->batch));
     in->batch_at = in->batch_n = 0;
     for (size_t i = 0; i < n; i++) {
         if (strcmp(m[i].topic, TOPIC_CONTROL) == 0)
@@ -353,7 +367,8 @@ void world_health(struct ingest *in)
     metric_set(&ingest_metrics[IM_PARKED], NULL, (double)parked);
     if (!in->started)
         service_health(in->s, false,
-                       in->control_end < 0 ? "waiting for Kafka" : "waiting for genesis: rouse init");
+                       in->control_end < 0 ? "waiting for Kafka"
+                                           : "waiting for genesis: rouse init");
     else if (!in->program)
         service_health(in->s, false, "waiting for rules: rouse apply");
     else if (first) {
@@ -405,8 +420,7 @@ int world_new(struct ingest *in, struct err *err)
 {
     in->control = control_new();
     in->control_end = -1;
-    if (kafka_settings(in, err) != 0 ||
-        kafka_fetcher_new(&in->kafka, &in->fetcher, err) != 0 ||
+    if (kafka_settings(in, err) != 0 || kafka_fetcher_new(&in->kafka, &in->fetcher, err) != 0 ||
         kafka_watch_new(&in->kafka, in->conf.group, &in->ends, err) != 0)
         return -1;
     service_watch(in->s, kafka_fetcher_fd(in->fetcher), woken, in);

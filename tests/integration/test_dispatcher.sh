@@ -183,8 +183,9 @@ cp "$work/list" "$work/before"
 publish 40 gateway=sms gap=1
 until_true 30 bash -c "grep -q 'event=partition_parked p=0' '$work/dispatcher.one'" || die "$name: not parked"
 until_true 10 bash -c "[ \$(wc -l <'$work/journal') -eq 63 ]" || die "$name: the other partitions wait too"
-http /healthz | grep -q 'parked: partition 0: seq 10 to 10 are missing' || die "$name: /healthz does not say what is missing"
-http /metrics | grep -q 'rouse_dispatcher_partitions{state="parked"} 1' || die "$name: no metric"
+says() { http "$1" | grep -qF "$2"; }
+until_true 10 says /healthz 'parked: partition 0: seq 10 to 10 are missing' || die "$name: /healthz does not say what is missing"
+until_true 10 says /metrics 'rouse_dispatcher_partitions{state="parked"} 1' || die "$name: no metric"
 stop_dispatcher
 end_world
 
