@@ -102,10 +102,11 @@ static int find_program(struct decide *d, struct str hash, uint32_t level,
     return 0;
 }
 
+static const char phases[] = "sta"; /* enum phase, as `pos` writes it */
+
 static int read_pos(struct decide *d, struct err *err)
 {
     char phase;
-    const char *const phases = "sta";
     d->entry = d->place = 0;
     d->phase = PHASE_SWEEP;
     d->inside = d->meta.pos[0] != '\0';
@@ -469,7 +470,7 @@ enum decide_rc decide_record(struct decide *d, const struct record *r, uint64_t 
     d->meta.pos[0] = '\0';
     if (d->inside)
         (void)snprintf(d->meta.pos, sizeof d->meta.pos, "%" PRIu32 " %c %" PRIu32, d->entry,
-                       "sta"[d->phase], d -> place);
+                       phases[d->phase], d->place);
     return rc;
 }
 

@@ -239,9 +239,10 @@ int unit_erase(struct decide *d, struct node *m, int64_t now, struct err *err)
     d->ctx.now_ms = now;
     if (m->n == 0)
         return 0;
-    if (!m->dirty && !m->in_tree)
-        m->due = m->old_due = TIME_NEVER;
-    if (decode(d, m, now, NULL) == 0)
+    bool ok = decode(d, m, now, NULL) == 0;
+    if (!m->dirty && !m->in_tree) /* as committed: he may be back before the next commit */
+        m->due = m->old_due = ok ? life_due(&d->life) : TIME_NEVER;
+    if (ok)
         for (uint32_t i = 0; i < d->prog->n_tags; i++)
             if (d->prog->tags[i].public_ && tagset_get(d->tags, i, now, &v) == 1)
                 write_public(d, i, NULL);

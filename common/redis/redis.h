@@ -4,7 +4,7 @@
  * about partition p, changed in one atomic step (common/redis/README.md has keys and functions).
  *
  * The connection is a non-blocking socket of our own driven from the caller's loop; hiredis only
- * formats commands and reads replies.  Requests are pipelined and answered in order, each with one of
+ * reads replies.  Requests are pipelined and answered in order, each with one of
  * three outcomes: done, refused, or uncertain (the reply is lost: it may or may not have happened).
  * There is no clock in here (mono_ms is an argument), no reconnect of its own, and no knowledge of
  * what a state means.  Nothing is retried: that is the caller's decision.

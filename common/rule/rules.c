@@ -231,9 +231,6 @@ int load_rule(struct load *L, const struct item *it, struct rule_def *r)
         r->n_cancel = read_patterns(&R, k[K_CANCEL], &r->cancel);
     read_options(&R, k);
     read_goal(&R, k[K_GOAL]);
-    if (k[K_DO] && k[K_DO]->kind == YAML_SEQUENCE && k[K_DO]->n == 0)
-        diags_addf(L->d, "D004", k[K_DO]->at, (struct str){0}, (struct str){0},
-                   "a rule without a step");
     if (k[K_DO])
         load_steps(&R, k[K_DO]);
     else

@@ -127,8 +127,8 @@ static bool meta_fits(struct part *t, const struct redis_reply *m, const struct 
         return false;
     }
     if (meta->level > RULE_LEVEL) {
-        part_park(t, "level", "folded at level %" PRIu32 ", this program knows %d",
-                  meta->level, RULE_LEVEL);
+        part_park(t, "level", "folded at level %" PRIu32 ", this program knows %d", meta->level,
+                  RULE_LEVEL);
         return false;
     }
     return true;

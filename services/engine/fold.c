@@ -67,8 +67,8 @@ static int rules_ready(struct part *t, const struct record *r)
     if (r->kind != REC_RULES || r->n <= decide_meta(t->d)->n)
         return 1;
     if (r->level > RULE_LEVEL) {
-        part_park(t, "level", "rules of level %" PRIu32 ", this program knows %d",
-                  r->level, RULE_LEVEL);
+        part_park(t, "level", "rules of level %" PRIu32 ", this program knows %d", r->level,
+                  RULE_LEVEL);
         return 0;
     }
     int rc = control_program(t->e->control, r->hash, &program, &err);

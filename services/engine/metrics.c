@@ -64,8 +64,9 @@ struct metric engine_metrics[EM_N] = {
                    .help = "Log time of the partition that is furthest behind, Unix seconds."},
     [EM_LAG] = {.name = "rouse_engine_lag_records",
                 .kind = METRIC_GAUGE,
-                .help = "Records of rouse.log, over the partitions owned, that are not committed yet; "
-                        "that of a parked partition stands still."},
+                .help =
+                    "Records of rouse.log, over the partitions owned, that are not committed yet; "
+                    "that of a parked partition stands still."},
     [EM_CACHE] = {.name = "rouse_engine_cache_bytes",
                   .kind = METRIC_GAUGE,
                   .help = "Member states held in memory."},

@@ -45,8 +45,8 @@ static const struct option_def options[] = {
      "For tests: NAME:N, the process kills itself at the N-th pass of the point (claimed, loaded, "
      "folded, produced, reported, committing, committed)."},
 };
-const struct service_spec engine_spec = {
-    "rouse-engine",
-    "rouse-engine: folds rouse.log into member states (Redis) and decisions (rouse.decisions), and tells "
-    "changes of public tags (rouse.tags).",
-    options, BASE_LEN(options)};
+const struct service_spec engine_spec = {"rouse-engine",
+                                         "rouse-engine: folds rouse.log into member states (Redis) "
+                                         "and decisions (rouse.decisions), and tells "
+                                         "changes of public tags (rouse.tags).",
+                                         options, BASE_LEN(options)};

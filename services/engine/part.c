@@ -177,8 +177,8 @@ void part_park(struct part *t, const char *code, const char *fmt, ...)
             t->retry_ms = t->e->mono_ms + PARK_RETRY_MS;
     }
     if (strcmp(text, t->reason) != 0)
-        log_error("partition_parked", "p=%" PRIu32 " code=%s off=%" PRIu64 " text=%s hint=%s",
-                  t->p, code, t->cursor.off, text, t->hint);
+        log_error("partition_parked", "p=%" PRIu32 " code=%s off=%" PRIu64 " text=%s hint=%s", t->p,
+                  code, t->cursor.off, text, t->hint);
     memcpy(t->reason, text, sizeof text);
     part_move(t, PART_PARKED, code);
 }

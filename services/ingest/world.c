@@ -386,7 +386,9 @@ void world_health(struct ingest *in)
 static void on_kafka_log(void *arg, int level, const char *facility, const char *text)
 {
     (void)arg;
-    if (level <= 4)
+    /* Said by every handle about settings that are as they should be. */
+    bool habit = strcmp(facility, "CONFWARN") == 0 || strcmp(facility, "AUTOCREATE") == 0;
+    if (level <= 4 && !habit)
         log_warn("kafka", "facility=%s text=%s", facility, text);
     else
         log_debug("kafka", "facility=%s text=%s", facility, text);

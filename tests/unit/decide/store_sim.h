@@ -33,6 +33,7 @@ struct sim {
     size_t n_src;
     struct map *members;        /* name -> struct sim_member */
     struct map *publics;        /* member \1 tag -> struct sim_text */
+    struct buf told;            /* every change of a public tag, a line each */
     struct map *sent;           /* seq in decimal -> struct sim_text: member \1 rule \1 message */
     struct sim_text *decisions; /* by seq */
     size_t n_decisions;
@@ -45,6 +46,7 @@ SIM_UNUSED static struct sim *sim_new(void)
     struct sim *s = xcalloc(1, sizeof *s);
     s->members = map_new(true);
     s->publics = map_new(true);
+    buf_init(&s->told, 64 << 20);
     s->sent = map_new(true);
     return s;
 }
@@ -82,6 +84,7 @@ SIM_UNUSED static void sim_free(struct sim **ps)
     }
     map_free(&s->members);
     map_free(&s->publics);
+    buf_free(&s->told);
     map_free(&s->sent);
     free(s->decisions);
     free(s->src);
@@ -197,11 +200,13 @@ static void sim_put_change(struct sim *s, const struct decide_change *c)
     struct sim_member *m = map_get(s->members, c->member);
     if (c->gone) {
         assert_non_null(m);
+        assert_false(c->due_later);
         (void)map_del(s->members, c->member);
         sim_member_free(m);
         return;
     }
     assert_true(c->state.n > 0 && c->state.n <= DECIDE_MAX_STATE);
+    assert_int_equal(c->due_later, m && c->due_ms > m->due);
     if (!m) {
         m = xcalloc(1, sizeof *m);
         m->name = xmemdup0(c->member.p, c->member.n);
@@ -249,6 +254,13 @@ SIM_UNUSED static void sim_store(struct sim *s, const struct decide *d,
         (void)snprintf(text, sizeof text, STR_FMT, STR_ARG(out->publics[i].value));
         sim_put_text(s->publics, key, out->publics[i].unset ? NULL : text);
     }
+    for (uint32_t i = 0; i < out->n_told; i++) {
+        const struct decide_public *t = &out->told[i];
+        buf_addf(&s->told, "%llu %u %lld " STR_FMT " " STR_FMT " %s" STR_FMT "\n",
+                 (unsigned long long)t->off, t->entry, (long long)t->at_ms, STR_ARG(t->member),
+                 STR_ARG(t->tag), t->unset ? "-" : "=", STR_ARG(t->value));
+    }
+    assert_false(s->told.over);
     for (uint32_t i = 0; i < out->n_sent; i++) {
         (void)snprintf(key, sizeof key, "%llu", (unsigned long long)out->sent[i].seq);
         (void)snprintf(text, sizeof text, STR_FMT "\1" STR_FMT "\1" STR_FMT,

@@ -19,7 +19,7 @@ static const char rules[] =
     "tags:\n"
     "  openid: {type: address, from: register.openid}\n"
     "  follows: {type: bool, default: true}\n"
-    "  orders: {count: purchase}\n"
+    "  orders: {count: purchase, public: true}\n"
     "messages:\n"
     "  hello: {params: [n], via: [wechat], wechat: {template: W1}}\n"
     "policy:\n"
@@ -37,7 +37,8 @@ static void topics_create(struct world *w)
     static const char *const compact[] = {"cleanup.policy", "compact", NULL};
     const struct kafka_topic t[] = {{"rouse.control", 1, 1, compact},
                                     {"rouse.log", P, 1, stamped},
-                                    {"rouse.decisions", P, 1, NULL}};
+                                    {"rouse.decisions", P, 1, NULL},
+                                    {"rouse.tags", P, 1, NULL}};
     for (size_t i = 0; i < BASE_LEN(t); i++) {
         struct err err = {0};
         (void)kafka_topic_delete(&w->kafka, t[i].name, WAIT_MS, NULL);

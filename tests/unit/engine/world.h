@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -260,24 +261,50 @@ static int one_program(void *arg, struct str hash, const struct program **out)
     return 0;
 }
 
+struct texts {
+    struct str *v;
+    size_t n, cap, seen;
+};
 struct oracle {
     struct world *w;
     uint32_t p;
-    struct str *decisions;
-    size_t n, cap, seen;
+    struct texts decisions, changes; /* of public tags */
+    struct map *tags;                /* member \1 tag -> the last change */
 };
+
+static void texts_add(struct arena *a, struct texts *t, struct str text)
+{
+    if (t->n == t->cap) {
+        t->cap = t->cap * 2 + 64;
+        t->v = xrealloc(t->v, t->cap * sizeof *t->v);
+    }
+    t->v[t->n++] = arena_str(a, text);
+}
+
+static void oracle_change(struct oracle *o, const struct decide_public *c)
+{
+    const struct tag_change_rec r = {c->member, c->tag,   c->value, c->unset,
+                                     c->off,    c->entry, c->at_ms};
+    struct tag_change_rec *last = ARENA_ARRAY(o->w->a, struct tag_change_rec, 1);
+    struct buf b;
+    buf_init(&b, RECORD_MAX);
+    tag_change_write(&r, &b);
+    texts_add(o->w->a, &o->changes, buf_str(&b));
+    assert_int_equal(tag_change_read(o->changes.v[o->changes.n - 1], o->w->a, last, NULL), 0);
+    buf_reset(&b);
+    buf_addf(&b, STR_FMT "\1" STR_FMT, STR_ARG(c->member), STR_ARG(c->tag));
+    map_put(o->tags, buf_str(&b), last);
+    buf_free(&b);
+}
 
 static void oracle_take(struct oracle *o, struct decide *d)
 {
     struct decide_out out;
     decide_out(d, &out);
-    for (uint32_t i = 0; i < out.n_decisions; i++) {
-        if (o->n == o->cap) {
-            o->cap = o->cap * 2 + 64;
-            o->decisions = xrealloc(o->decisions, o->cap * sizeof *o->decisions);
-        }
-        o->decisions[o->n++] = arena_str(o->w->a, out.decisions[i]);
-    }
+    for (uint32_t i = 0; i < out.n_decisions; i++)
+        texts_add(o->w->a, &o->decisions, out.decisions[i]);
+    for (uint32_t i = 0; i < out.n_told; i++)
+        oracle_change(o, &out.told[i]);
     decide_committed(d);
 }
 
@@ -320,30 +347,89 @@ static int on_decision(void *arg, const struct kafka_msg *m)
     struct err err = {0};
     struct arena *a = arena_new(0);
     assert_int_equal(decision_read(m->value, a, &dec, &err), 0);
-    if (dec.seq > o->seen || dec.seq >= o->n)
-        fail_msg("p %u: seq %" PRIu64 " where %zu was next of %zu", o->p, dec.seq, o->seen, o->n);
-    if (!str_eq(m->value, o->decisions[dec.seq]))
+    struct texts *t = &o->decisions;
+    if (dec.seq > t->seen || dec.seq >= t->n)
+        fail_msg("p %u: seq %" PRIu64 " where %zu was next of %zu", o->p, dec.seq, t->seen, t->n);
+    if (!str_eq(m->value, t->v[dec.seq]))
         fail_msg("p %u seq %" PRIu64 ":\n" STR_FMT "\n" STR_FMT, o->p, dec.seq, STR_ARG(m->value),
-                 STR_ARG(o->decisions[dec.seq]));
-    if (dec.seq == o->seen)
-        o->seen++;
+                 STR_ARG(t->v[dec.seq]));
+    if (dec.seq == t->seen)
+        t->seen++;
     arena_free(&a);
     return 0;
 }
 
+/* The next change, or one that was there before. */
+static int on_change(void *arg, const struct kafka_msg *m)
+{
+    struct oracle *o = arg;
+    struct tag_change_rec r;
+    struct err err = {0};
+    struct arena *a = arena_new(0);
+    assert_int_equal(tag_change_read(m->value, a, &r, &err), 0);
+    assert_true(str_eq(m->key, r.member));
+    arena_free(&a);
+    struct texts *t = &o->changes;
+    if (t->seen < t->n && str_eq(m->value, t->v[t->seen])) {
+        t->seen++;
+        return 0;
+    }
+    for (size_t i = t->seen; i-- > 0;) {
+        if (str_eq(m->value, t->v[i]))
+            return 0;
+    }
+    fail_msg("p %u: " STR_FMT " is not the next change of a tag", o->p, STR_ARG(m->value));
+    return -1;
+}
+
+/* What other systems read in Redis is the last word on each tag. */
+static void check_tags(struct oracle *o)
+{
+    size_t it = 0;
+    void *v;
+    struct redis_home h;
+    redis_home(&h, o->p, P);
+    while (map_next(o->tags, &it, NULL, &v)) {
+        const struct tag_change_rec *c = v;
+        const struct redis_reply *reply;
+        char key[256];
+        snprintf(key, sizeof key, "%stags:" STR_FMT, h.text, STR_ARG(c->member));
+        const struct str argv[] = {STR("HGET"), str_c(key), c->tag};
+        assert_int_equal(redis_call(o->w->r, argv, 3, 5000, &reply, NULL), 0);
+        if (c->unset)
+            assert_int_equal(reply->kind, REDIS_NIL);
+        else if (!str_eq(reply->s, c->value))
+            fail_msg("%s " STR_FMT ": " STR_FMT " is not " STR_FMT, key, STR_ARG(c->tag),
+                     STR_ARG(reply->s), STR_ARG(c->value));
+    }
+}
+
+static void check_part(struct oracle *o)
+{
+    const struct kafka_conf *k = &o->w->kafka;
+    struct err err = {0};
+    oracle_fold(o);
+    if (kafka_read_all(k, "rouse.decisions", (int32_t)o->p, KAFKA_BEGINNING, on_decision, o,
+                       WAIT_MS, &err) != 0 ||
+        kafka_read_all(k, "rouse.tags", (int32_t)o->p, KAFKA_BEGINNING, on_change, o, WAIT_MS,
+                       &err) != 0)
+        fail_msg("%s", err.text);
+    assert_int_equal(o->decisions.seen, o->decisions.n);
+    assert_int_equal(o->changes.seen, o->changes.n);
+    check_tags(o);
+}
+
+/* Decisions, changes of tags and tags are those of the fold. Returns how many decisions. */
 static size_t check(struct world *w)
 {
     size_t total = 0;
     for (uint32_t p = 0; p < P; p++) {
-        struct oracle o = {.w = w, .p = p};
-        struct err err = {0};
-        oracle_fold(&o);
-        if (kafka_read_all(&w->kafka, "rouse.decisions", (int32_t)p, KAFKA_BEGINNING, on_decision,
-                           &o, WAIT_MS, &err) != 0)
-            fail_msg("%s", err.text);
-        assert_int_equal(o.seen, o.n);
-        total += o.n;
-        free(o.decisions);
+        struct oracle o = {.w = w, .p = p, .tags = map_new(true)};
+        check_part(&o);
+        total += o.decisions.n;
+        free(o.decisions.v);
+        free(o.changes.v);
+        map_free(&o.tags);
     }
     return total;
 }

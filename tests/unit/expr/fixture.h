@@ -53,7 +53,9 @@ static const struct type event_type = {.kind = TYPE_RECORD,
                                        .fields = event_fields,
                                        .n_fields = BASE_LEN(event_fields)};
 enum { T_NAME, T_BIRTHDAY, T_LUNAR, T_PHONE, T_ORDERS, T_SPEND, T_LAST, T_LEVEL, T_VIEWS, T_LIKES };
-static const struct type views_type = {.kind = TYPE_MAP, .key = &type_string, .elem = &type_int};
+static const struct type counted_type = {.kind = TYPE_INT, .name = NAME("int"), .most = 256};
+static const struct type views_type = {
+    .kind = TYPE_MAP, .key = &type_string, .elem = &counted_type};
 static const struct field member_fields[] = {FIELD("name", &type_string),
                                              OPTIONAL("birthday", &type_date),
                                              OPTIONAL("lunar", &type_lunar_date),
