@@ -6,6 +6,8 @@
  */
 #include "life_priv.h"
 
+#define DAYS_MAX 2900000 /* to about the end of the year 9999 */
+
 enum charge_grain limit_grain(const struct limit *l)
 {
     switch (l->per) {
@@ -28,7 +30,7 @@ static int64_t period_end(int64_t day, enum per_kind per, int64_t len)
 {
     struct civil c;
     if (per == PER_DAYS)
-        return day + len;
+        return day + (len < DAYS_MAX ? len : DAYS_MAX);
     if (per == PER_DAY)
         return day + 1;
     if (per == PER_WEEK)
@@ -44,7 +46,7 @@ int64_t charge_gone(int64_t at, const struct limit *l, const struct zone *tz)
     if (l->per == PER_EVER)
         return TIME_NEVER;
     if (l->per == PER_LENGTH)
-        return at + l->len;
+        return life_plus(at, l->len);
     return time_day_start(tz, period_end(time_local_day(tz, at), l->per, l->len));
 }
 

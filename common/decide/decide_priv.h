@@ -15,8 +15,8 @@ struct rd {
     const uint8_t *p, *end;
     bool bad; /* ran past the end: everything read since is 0 */
 };
-uint64_t rd_u64(struct rd *r);  /* LEB128 */
-int64_t rd_i64(struct rd *r);   /* zigzag */
+uint64_t rd_u64(struct rd *r);   /* LEB128 */
+int64_t rd_i64(struct rd *r);    /* zigzag */
 struct str rd_str(struct rd *r); /* length, bytes; points into the blob */
 double rd_f64(struct rd *r);
 void wr_u64(struct buf *b, uint64_t v);
@@ -67,7 +67,7 @@ void tagset_ctx(struct tagset *t, struct expr_ctx *ctx);
  * no {tag} rule. */
 struct tag_change {
     uint32_t tag;
-    bool had, has;      /* a value before, now */
+    bool had, has; /* a value before, now */
     bool first;
     struct val before, after; /* valid until the next settle */
 };
@@ -86,6 +86,7 @@ uint64_t tagset_errors(const struct tagset *t);    /* errors of of/by/where sinc
 /* A slot of the blob did not decode: it reads as nothing and its bytes are written back as they are.
  * Never with a blob of ours; whoever finds it true should say so. */
 bool tagset_bad(const struct tagset *t);
-void tagset_show(struct tagset *t, int64_t now_ms, struct buf *out); /* JSON object, addresses masked */
+void tagset_show(struct tagset *t, int64_t now_ms,
+                 struct buf *out); /* JSON object, addresses masked */
 
 #endif

@@ -56,7 +56,7 @@ static bool move_last(struct decide *d, const struct event *ev)
 static void keep(struct decide *d, const struct moment *m)
 {
     struct life *l = &d->life;
-    if (!d->prog->kept_event[m->def->index] || m->at + d->ix->late_ms <= d->u.now)
+    if (!d->prog->kept_event[m->def->index] || life_plus(m->at, d->ix->late_ms) <= d->u.now)
         return;
     if (l->kept.n == LIFE_KEPT)
         VEC_DEL(l->kept, 0);

@@ -265,6 +265,19 @@ static uint32_t rd_count(struct rd *r, int least)
     return (uint32_t)n;
 }
 
+#define MOMENT_MAX INT64_C(1000000000000000) /* ms: far beyond any calendar, far from overflow */
+
+/* A moment, relative to another. */
+static int64_t rd_at(struct rd *r, int64_t base)
+{
+    int64_t d = rd_i64(r);
+    if (d < -MOMENT_MAX || d > MOMENT_MAX || base + d < -MOMENT_MAX || base + d > MOMENT_MAX) {
+        r->bad = true;
+        return 0;
+    }
+    return base + d;
+}
+
 static void rd_ring(struct life *l, struct rd *r)
 {
     uint32_t n = (uint32_t)rd_fix(r, 1);
@@ -284,7 +297,7 @@ static void rd_last(struct life *l, struct arena *a, struct rd *r)
     for (uint32_t n = rd_count(r, 5); n-- > 0;) {
         struct last_at *t = VEC_ADD(a, l->last);
         t->event = (uint32_t)rd_fix(r, 4);
-        t->at = l->base + rd_i64(r);
+        t->at = rd_at(r, l->base);
     }
 }
 
@@ -294,10 +307,10 @@ static void rd_timed(struct life *l, struct arena *a, struct rd *r)
         struct timed *t = VEC_ADD(a, l->timed);
         t->rule = rd_fix(r, 6);
         uint8_t f = (uint8_t)rd_fix(r, 1);
-        t->done = rd_i64(r) + (f & TIMED_DONE_REL ? l->base : 0);
-        t->pend = rd_i64(r) + (f & TIMED_PEND_REL ? l->base : 0);
-        t->due = f & TIMED_DUE ? l->base + rd_i64(r) : TIME_NEVER;
-        t->armed = f & TIMED_LAG ? t->due + rd_i64(r) : t->due;
+        t->done = rd_at(r, f & TIMED_DONE_REL ? l->base : 0);
+        t->pend = rd_at(r, f & TIMED_PEND_REL ? l->base : 0);
+        t->due = f & TIMED_DUE ? rd_at(r, l->base) : TIME_NEVER;
+        t->armed = (f & TIMED_DUE) && (f & TIMED_LAG) ? rd_at(r, t->due) : t->due;
     }
 }
 
@@ -305,7 +318,7 @@ static void rd_charge_list(struct charges *c, int64_t base, struct arena *a, str
 {
     for (uint32_t n = rd_count(r, 2); n-- > 0;) {
         struct charge *t = VEC_ADD(a, *c);
-        t->at = base + rd_i64(r);
+        t->at = rd_at(r, base);
         t->n = (uint32_t)rd_u64(r);
         base = t->at;
     }
@@ -347,7 +360,7 @@ static void rd_moment(const struct life *l, const struct prog_ix *ix, struct mom
                       struct arena *a, struct rd *r)
 {
     m->event = (uint32_t)rd_fix(r, 4);
-    m->at = l->base + rd_i64(r);
+    m->at = rd_at(r, l->base);
     m->def = prog_event(ix, m->event);
     rd_fields(ix, m, a, r);
     if (!m->def)
@@ -364,18 +377,18 @@ static void rd_run(struct life *l, const struct prog_ix *ix, struct arena *a, st
     t->depth = (uint8_t)rd_fix(r, 1);
     t->key = rd_str(r);
     t->ident = rd_fix(r, 8);
-    t->start_ms = l->base + rd_i64(r);
-    t->step_ms = t->start_ms + rd_i64(r);
+    t->start_ms = rd_at(r, l->base);
+    t->step_ms = rd_at(r, t->start_ms);
     t->pc = (uint32_t)rd_u64(r);
     t->out = (uint32_t)rd_u64(r);
     if (f & RUN_WAITS) {
-        t->due = l->base + rd_i64(r);
-        t->armed = t->due + rd_i64(r);
+        t->due = rd_at(r, l->base);
+        t->armed = rd_at(r, t->due);
     }
     if (f & RUN_CHARGED)
-        t->charged_ms = l->base + rd_i64(r);
+        t->charged_ms = rd_at(r, l->base);
     if (f & RUN_GOAL)
-        t->goal_ms = l->base + rd_i64(r);
+        t->goal_ms = rd_at(r, l->base);
     if (f & RUN_EVENT)
         rd_moment(l, ix, &t->event, a, r);
     if (f & RUN_NEXT)
@@ -393,18 +406,18 @@ static void rd_want(struct life *l, struct arena *a, struct rd *r)
     t->path = rd_str(r);
     t->state = (enum want_state)rd_fix(r, 1);
     t->flags = (uint8_t)rd_fix(r, 1);
-    t->expire_ms = l->base + rd_i64(r);
+    t->expire_ms = rd_at(r, l->base);
     if (t->state == WANT_OUT) {
         t->seq = rd_u64(r);
         t->era = (uint32_t)rd_u64(r);
     } else {
-        t->due = l->base + rd_i64(r);
+        t->due = rd_at(r, l->base);
     }
     t->gateway = (uint32_t)rd_fix(r, 4);
     if (t->flags & WANT_ANY)
-        t->any_ms = l->base + rd_i64(r);
+        t->any_ms = rd_at(r, l->base);
     if (t->flags & WANT_GATE)
-        t->gate_ms = l->base + rd_i64(r);
+        t->gate_ms = rd_at(r, l->base);
     for (uint32_t n = rd_count(r, 4); n-- > 0;)
         *VEC_ADD(a, t->tried) = (uint32_t)rd_fix(r, 4);
     for (uint32_t n = rd_count(r, 5); n-- > 0;) {
@@ -421,7 +434,7 @@ static void rd_more(struct life *l, const struct prog_ix *ix, struct arena *a, s
     for (uint32_t n = rd_count(r, 5); n-- > 0;) {
         struct optout *t = VEC_ADD(a, l->optouts);
         t->gateway = (uint32_t)rd_fix(r, 4);
-        t->at = l->base + rd_i64(r);
+        t->at = rd_at(r, l->base);
     }
     for (uint32_t n = rd_count(r, 6); n-- > 0;) {
         struct moment m = {0};
@@ -435,9 +448,9 @@ static void rd_sections(struct life *l, const struct prog_ix *ix, struct arena *
                         uint8_t s)
 {
     if (s & HAS_TAG_DUE)
-        l->tag_due = l->base + rd_i64(in);
+        l->tag_due = rd_at(in, l->base);
     if (s & HAS_IDLE)
-        l->idle_due = l->base + rd_i64(in);
+        l->idle_due = rd_at(in, l->base);
     if (s & HAS_RING)
         rd_ring(l, in);
     if (s & HAS_LAST)
@@ -467,7 +480,7 @@ int life_read(struct life *l, const struct prog_ix *ix, struct arena *a, struct 
                         (unsigned long long)version, LIFE_VERSION);
     uint8_t s = (uint8_t)rd_fix(in, 1);
     l->gen = rd_u64(in);
-    l->base = rd_i64(in);
+    l->base = rd_at(in, 0);
     rd_sections(l, ix, a, in, s);
     if (in->bad)
         return err_code(err, ERR_FATAL, "state_corrupt", "the state does not decode");

@@ -20,6 +20,17 @@
 #define LIFE_LAST_MS (400 * TIME_DAY) /* last times of events */
 #define LIFE_RESULT_MS (7 * TIME_DAY) /* after `expire`: how long a result is waited for */
 
+#define LIFE_LATEST INT64_C(253402300799000) /* the end of the year 9999: no moment is later */
+static inline int64_t life_clamp(int64_t at)
+{
+    return at > LIFE_LATEST ? LIFE_LATEST : at < -LIFE_LATEST ? -LIFE_LATEST : at;
+}
+/* A length may be as long as it can be written. */
+static inline int64_t life_plus(int64_t at, int64_t len)
+{
+    return len > LIFE_LATEST - at ? LIFE_LATEST : at + len;
+}
+
 /* ---- arrays in the arena --------------------------------------------------------------------------- */
 
 /* Room for one more of `size` bytes; the new item is zero. */

@@ -47,7 +47,7 @@ static int64_t out_until(const struct want *w)
 
 static int64_t goal_until(const struct run *r, const struct prog_ix *ix)
 {
-    return r->goal_ms + r->def->goal_within_ms + ix->late_ms;
+    return life_plus(life_plus(r->goal_ms, r->def->goal_within_ms), ix->late_ms);
 }
 
 int64_t scope_gone(const struct prog_ix *ix, uint32_t gateway, int64_t at)
@@ -145,7 +145,7 @@ void life_prune(struct life *l, const struct prog_ix *ix, int64_t now_ms)
         if (l->last.v[i].at + LIFE_LAST_MS <= now_ms)
             VEC_DEL(l->last, i);
     for (uint32_t i = l->kept.n; i-- > 0;)
-        if (l->kept.v[i].at + ix->late_ms <= now_ms)
+        if (life_plus(l->kept.v[i].at, ix->late_ms) <= now_ms)
             VEC_DEL(l->kept, i);
     if (l->runs.n)
         life_prune_runs(l, ix, now_ms);
@@ -177,7 +177,7 @@ int64_t life_idle(const struct life *l, const struct prog_ix *ix)
     for (uint32_t i = 0; i < l->last.n; i++)
         t = most(t, l->last.v[i].at + LIFE_LAST_MS);
     for (uint32_t i = 0; i < l->kept.n; i++)
-        t = most(t, l->kept.v[i].at + ix->late_ms);
+        t = most(t, life_plus(l->kept.v[i].at, ix->late_ms));
     for (uint32_t i = 0; i < l->runs.n; i++) {
         const struct run *r = &l->runs.v[i];
         if (!r->dead && r->flags & RUN_LIVE)

@@ -201,7 +201,8 @@ static void convert(struct decide *d, uint32_t run, const struct moment *m)
     struct run *r = RUN(run);
     struct val v = {.t = V_INT};
     if (!(r->flags & RUN_GOAL) || m->at <= r->goal_ms ||
-        m->at >= r->goal_ms + r->def->goal_within_ms || !pattern_matches(d, r, &r->def->goal, m))
+        m->at >= life_plus(r->goal_ms, r->def->goal_within_ms) ||
+        !pattern_matches(d, r, &r->def->goal, m))
         return;
     r->flags &= (uint8_t)~RUN_GOAL;
     ctx_event(d, &r->def->view, &r->event);

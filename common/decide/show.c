@@ -64,7 +64,7 @@ static void show_run(struct buf *b, const struct prog_ix *ix, const struct run *
     if (r->flags & RUN_WAITS)
         put_time(b, ix, "until", r->due);
     if (r->flags & RUN_GOAL)
-        put_time(b, ix, "goal_until", r->goal_ms + (r->def ? r->def->goal_within_ms : 0));
+        put_time(b, ix, "goal_until", life_plus(r->goal_ms, r->def ? r->def->goal_within_ms : 0));
     buf_addc(b, '}');
 }
 

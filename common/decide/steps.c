@@ -23,7 +23,7 @@ static int wait_due(struct decide *d, const struct run *r, const struct instr *i
     const struct zone *tz = d->prog->tz;
     switch (in->wait) {
     case WAIT_LENGTH:
-        at += in->len_ms;
+        at = life_plus(at, in->len_ms);
         break;
     case WAIT_CLOCK:
         at = in->days < 0 ? clock_after(tz, at, in->clock, true)
@@ -36,6 +36,7 @@ static int wait_due(struct decide *d, const struct run *r, const struct instr *i
         at = val_ms(v);
         break;
     }
+    at = life_clamp(at);
     *due = at > r->step_ms ? at : r->step_ms;
     return 0;
 }

@@ -83,7 +83,7 @@ static void arm_silence(struct decide *d, const struct rule_def *r, struct timed
         disarm(t); /* never did it, or has been told */
         return;
     }
-    int64_t due = anchor + r->trigger.for_ms;
+    int64_t due = life_plus(anchor, r->trigger.for_ms);
     if (r->trigger.at >= 0)
         due = clock_after(d->prog->tz, due, r->trigger.at, false);
     if (!arm(d, r, t, due, anchor))

@@ -61,7 +61,7 @@ void want_new(struct decide *d, uint32_t run, const struct instr *in)
     w->path = in->path;
     w->state = WANT_READY;
     w->flags = WANT_BLOCKS;
-    w->expire_ms = d->u.now + msg->expire_ms;
+    w->expire_ms = life_plus(d->u.now, msg->expire_ms);
     d->u.size += 32 + msg->name.n;
     for (uint32_t i = 0; i < msg->n_params; i++) {
         const struct run *r = &d->life.runs.v[run];

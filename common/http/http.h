@@ -26,7 +26,8 @@ int http_server_new(const char *address, size_t max_body, http_handler_fn *fn, v
                     struct http_server **out, struct err *err);
 void http_server_free(struct http_server **s);
 int http_port(const struct http_server *s);
-int http_server_fd(const struct http_server *s); /* an epoll fd: readable when http_server_poll has work */
+int http_server_fd(
+    const struct http_server *s); /* an epoll fd: readable when http_server_poll has work */
 void http_server_poll(struct http_server *s);
 int64_t http_server_timeout_ms(const struct http_server *s); /* -1 = none */
 

@@ -120,11 +120,17 @@ static int set_extras(rd_kafka_conf_t *conf, const char *const *extra, struct er
     return 0;
 }
 
+/* Said with every metadata request or every handle, about what we do on purpose. */
+static bool noise(const char *fac)
+{
+    return strcmp(fac, "AUTOCREATE") == 0 || strcmp(fac, "CONFWARN") == 0;
+}
+
 static void log_cb(const rd_kafka_t *rk, int level, const char *fac, const char *text)
 {
     const struct handle *h = rd_kafka_opaque(rk);
 
-    if (h)
+    if (h && !noise(fac))
         kafka_handle_log(h, level, fac, text);
 }
 

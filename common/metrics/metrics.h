@@ -10,10 +10,10 @@
 
 enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 struct metric {
-    const char *name;   /* "rouse_engine_events_total" */
+    const char *name; /* "rouse_engine_events_total" */
     enum metric_kind kind;
-    const char *help;   /* a sentence for operators */
-    const char *labels; /* comma-separated label names, NULL = none */
+    const char *help;      /* a sentence for operators */
+    const char *labels;    /* comma-separated label names, NULL = none */
     const double *buckets; /* histogram: ascending upper bounds */
     uint32_t n_buckets;
     struct metric_series *series; /* private */

@@ -75,7 +75,9 @@ static void gather_section(struct load *L, enum section s, const struct yaml_nod
         const struct yaml_pair *p = &n->pairs[i];
         if (s != SEC_POLICY && !is_name(p->key)) {
             diags_addf(L->d, "S005", p->key_at,
-                       STR("use lower-case letters, digits and _, beginning with a letter"),
+                       p->key.n > 64
+                           ? STR("a name has 64 characters at most")
+                           : STR("use lower-case letters, digits and _, beginning with a letter"),
                        (struct str){0}, "`" STR_FMT "` cannot be a name", STR_ARG(p->key));
             continue;
         }

@@ -207,10 +207,10 @@ int load_rule(struct load *L, const struct item *it, struct rule_def *r);
 struct rule_load {
     struct load *L;
     struct rule_def *r;
-    struct expr_env env;                /* event, member, now and, before the first wait, old */
+    struct expr_env env;                /* event, member, now and, until it may wait, old */
     const struct event_view *next_view; /* of the place that is being compiled */
     bool next_mixed;                    /* branches left different ones */
-    bool waited;
+    bool waited;                        /* time may have passed since the start */
     struct instr *code;
     uint32_t n, cap;
     struct str salts[16]; /* of the splits so far */

@@ -48,7 +48,7 @@ struct expr_env step_env(const struct rule_load *R)
                                 : STR("no `wait … until` stands before this step");
     if (R->waited && env.old) {
         env.old = false;
-        env.no_old = STR("after a wait nobody knows it any more");
+        env.no_old = STR("after a wait, or a message that may be held, nobody knows it any more");
     }
     return env;
 }
@@ -263,6 +263,7 @@ static void send_step(struct rule_load *R, const struct step *s)
     read_args(R, s, m, args);
     in.args = args;
     R->r->has_marketing |= m->purpose == PURPOSE_MARKETING;
+    R->waited |= m->purpose == PURPOSE_MARKETING || m->quiet; /* it may be held */
     uint32_t pc = step_emit(R, in);
     R->code[pc].next = R->n;
 }

@@ -296,7 +296,8 @@ bool claim_position(struct part *t)
         log_info("partition_ready", "p=%" PRIu32 " off=%" PRIu64 " sub=%" PRIu64 " seq=%" PRIu64,
                  t->p, t->cursor.off, t->cursor.sub, t->committed.seq);
         t->tick_ms = t->e->mono_ms;
-        t->off_dirty = t->e->offsets_urgent = true;
+        t->off_dirty = true;
+        t->e->offsets_urgent |= t->e->record_clock;
         part_move(t, PART_READY, "same_record");
     }
     return t->state == PART_READY;

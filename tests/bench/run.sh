@@ -53,19 +53,24 @@ pid_of() {
         *) cat "$run/pid/$1" ;;
     esac
 }
-# user and system time so far, in ticks
-ticks() { awk '{sub(/.*\) /, ""); print $12 + $13}' "/proc/$(pid_of "$1")/stat"; }
+# user and system time so far, in ticks; with `forks` that of its children that have ended
+ticks() {
+    awk -v c="${2:-}" '{sub(/.*\) /, ""); print c ? $14 + $15 : $12 + $13}' "/proc/$(pid_of "$1")/stat"
+}
 peak_mib() { awk '/^VmHWM/ {printf "%.0f", $2 / 1024}' "/proc/$(pid_of "$1")/status"; }
 
 declare -A ticks0
 clock_start() { # NAME…
     local n
-    for n in "$@"; do ticks0[$n]=$(ticks "$n"); done
+    for n in "$@"; do
+        ticks0[$n]=$(ticks "$n")
+        ticks0[$n.forks]=$(ticks "$n" forks)
+    done
     ns0=$(date +%s%N)
 }
 # clock_stop PHASE EVENTS NAME…: a table, and the same as results
 clock_stop() {
-    local phase=$1 n=$2 s sum=0 c r
+    local phase=$1 n=$2 s sum=0 p
     s=$(calc "($(date +%s%N) - $ns0) / 1e9" 3)
     shift 2
     put "$phase.events" "$n"
@@ -73,18 +78,24 @@ clock_stop() {
     put "$phase.per_second" "$(calc "$n / $s" 0)"
     printf '  %-12s %12s %12s\n' process 'µs an event' 'peak MiB'
     for p in "$@"; do
-        c=$(calc "($(ticks "$p") - ${ticks0[$p]}) / $hz * 1e6 / $n" 3)
-        r=$(peak_mib "$p")
-        sum=$(calc "$sum + $c" 3)
-        put "$phase.$p.us" "$c"
-        put "$phase.$p.mib" "$r"
-        printf '  %-12s %12s %12s\n' "$p" "$c" "$r"
+        put "$phase.$p.us" "$(calc "($(ticks "$p") - ${ticks0[$p]}) / $hz * 1e6 / $n" 3)"
+        put "$phase.$p.mib" "$(peak_mib "$p")"
+        sum=$(calc "$sum + $(got "$phase.$p.us")" 3)
+        printf '  %-12s %12s %12s%s\n' "$p" "$(got "$phase.$p.us")" "$(got "$phase.$p.mib")" "$(forks "$phase" "$p" "$n")"
     done
     put "$phase.us" "$sum"
-    put "$phase.free_per_second" "$(calc "$(nproc) * 1e6 / $sum" 0)"
     printf '  %-12s %12s\n' all "$sum"
-    printf '  %s events in %s s: %s a second measured, %s free, load %s\n' "$n" "$s" "$(calc "$n / $s" 0)" \
-        "$(calc "$(nproc) * 1e6 / $sum" 0)" "$(cut -d' ' -f1 /proc/loadavg)"
+    printf '  %s events in %s s: %s a second, load %s' "$n" "$s" "$(calc "$n / $s" 0)" "$(cut -d' ' -f1 /proc/loadavg)"
+}
+forks() { # redis-server writes its AOF anew in a child
+    local c
+    c=$(calc "($(ticks "$2" forks) - ${ticks0[$2.forks]}) / $hz * 1e6 / $3" 3)
+    put "$1.$2.forks_us" "$c"
+    case $2 in redis*) printf '   (and %s in AOF rewrites that ended)' "$c" ;; esac
+}
+free() { # PHASE
+    put "$1.free_per_second" "$(calc "$(nproc) * 1e6 / $(got "$1.us")" 0)"
+    printf '; free %s' "$(got "$1.free_per_second")"
 }
 got() { awk -v k="$1" '$1 == k {v = $2} END {print v}' "$results"; }
 
@@ -114,12 +125,13 @@ pipeline() {
     put pipeline.ingest_seconds "$(calc "($(date +%s%N) - $ns0) / 1e9" 3)"
     "$bin/bench_wait" "$bootstrap" rouse-engine 900 rouse.log
     clock_stop pipeline $((events - seen)) ingest engine redis broker
+    free pipeline
+    printf '\n  ingest had read all after %s s; dead letters %s, sends %s, withheld %s\n' "$(got pipeline.ingest_seconds)" \
+        "$(metric ingest rouse_ingest_dead_total || echo 0)" "$(metric engine rouse_engine_sends_total || echo 0)" \
+        "$(metric engine rouse_engine_withholds_total || echo 0)"
     stop ingest
-    echo "  dead letters $(metric_or_0 dead), decisions $(sends engine)"
     stop engine
 }
-metric_or_0() { grep -c "event=dead_letter" "$run/log/ingest.log" || true; }
-sends() { echo "$(metric "$1" rouse_engine_sends_total) sends, $(metric "$1" rouse_engine_withholds_total) withheld"; }
 
 # What a member takes in Redis: bytes of the blob, bytes of memory.
 state_size() {
@@ -148,7 +160,9 @@ engine_alone() {
     clock_start engine redis2 broker
     "$bin/bench_wait" "$bootstrap" bench-engine 900 rouse.log
     clock_stop engine $((events - seen)) engine redis2 broker
+    free engine
     curl -s "http://127.0.0.1:$(http_port engine)/metrics" | grep -v '^#' >"$run/engine.metrics" || true
+    printf '\n'
     echo "  $(awk '/^rouse_engine_commits_total/ {c = $2} /^rouse_engine_commit_members_total/ {m = $2}
         END {printf "%d commits, %.1f members each", c, m / c}' "$run/engine.metrics")"
     stop engine
@@ -161,6 +175,7 @@ floor() {
     clock_start redis3 broker
     "$bin/bench_floor" "$bootstrap" "$redis" "$partitions" "$(cat "$run/state")" >"$run/floor"
     clock_stop floor "$events" redis3 broker
+    printf '\n'
     put floor.floor.us "$(awk -v n="$events" '{split($4, c, "="); printf "%.3f", c[2] * 1e6 / n}' "$run/floor")"
     put floor.per_second "$(awk -v n="$events" '{split($3, s, "="); printf "%.0f", n / s[2]}' "$run/floor")"
     echo "  consumer     $(got floor.floor.us) µs an event"
@@ -229,6 +244,7 @@ latency() {
     n=$(($(orders "$run/published1") + $(orders "$run/published2")))
     wait_for 60 'the last webhook' journalled "$n"
     clock_stop latency $((rate * seconds)) ingest engine dispatcher redis broker
+    printf '\n'
     sed -nE "s/.*\"at_ns\":([0-9]+).*\"text\":\"([0-9]+)\".*/\1 \2/p" "$run/journal" |
         awk -v from="$from" '$2 >= from {printf "%.3f\n", $1 / 1e6 - $2}' | sort -n >"$run/latencies"
     percentiles
@@ -271,6 +287,7 @@ sandbox() {
         sleep 0.2
     done
     clock_stop sandbox "$n" ingest engine dispatcher redis broker gateway
+    printf '\n'
 }
 
 # ---- all of it ------------------------------------------------------------------------------------------------

@@ -45,6 +45,8 @@ start load "$bin/rouse-sandbox" generate --bootstrap "$bootstrap" --bench --coun
 
 # How far things have come, whoever is alive: requests that reached the gateway.
 progress() { wc -l <"$run/journal"; }
+# The groups have formed and messages flow before the first kill.
+wait_for 60 'the first messages' bash -c "[ \$(wc -l <'$run/journal') -ge 100 ]"
 victims=(engine dispatcher ingest redis engine2 dispatcher2)
 killed=0 end=$(($(date +%s) + 600))
 while [ $killed -lt "$kills" ]; do

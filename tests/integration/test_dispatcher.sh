@@ -73,7 +73,7 @@ http() { # path
 }
 publish() { "$bin/outbox" publish "$boot" "$work/state" "$work/list" "$@" || die "publish"; }
 caught_up() { "$bin/outbox" wait "$boot" $PARTITIONS "${1:-60}" 2>>"$work/dispatcher.log" || die "$name: not caught up"; }
-control() { curl -s --max-time 5 -d "$1" "http://127.0.0.1:$port/_control" >/dev/null || die "control"; }
+control() { curl -sf --max-time 5 -d "$1" "http://127.0.0.1:$port/_control" >/dev/null || die "control"; }
 stop_dispatcher() { kill "$disp"; wait "$disp" || die "$name: exit code $?"; }
 judge() {
     "$bin/outbox" outcomes "$boot" $PARTITIONS >"$work/outcomes" || die "outcomes"
@@ -159,7 +159,7 @@ caught_up
 control 'next=half:wechat:3'
 publish 40 gateway=wechat
 caught_up
-control 'next=busy200:wechat:10,down=700ms'
+control 'next=busy200:wechat:10,down=1s'
 publish 40 gateway=wechat
 caught_up
 control 'err200=wechat:1'

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # rouse-engine under the clock of production, which needs Apache Kafka (LogAppendTime):
-# tests/unit/engine/test_append.c on a broker of its own. (What needs no such broker is in
-# tests/unit/engine/test_run.c.) ROUSE_NO_KAFKA=1 leaves it out.
+# tests/unit/engine/test_append.c on a broker of its own. (What needs no such broker is beside
+# it.) ROUSE_NO_KAFKA=1 leaves it out.
 #
 #   tests/integration/test_engine.sh BINDIR
 set -euo pipefail

@@ -320,6 +320,38 @@ static void full(void **state)
     fu_stop(&f);
 }
 
+/* A param in error withholds; an error in a hold holds. */
+static void errors(void **state)
+{
+    struct fu f;
+    struct decide_stats st;
+    (void)state;
+    begin(&f, POLICY("  hold: [{if: member.open_complaints > 0, as: grievance}]\n"),
+          "rules:\n"
+          "  a: {trigger: purchase, do: [{send: note, with: {name: event.coupon}}, {send: "
+          "receipt_note, with: {name: event.id}}]}\n"
+          "  b: {trigger: browse, do: [{send: note, with: {name: event.id}}]}\n"
+          "  c: {trigger: cart, if: member.open_complaints > 0, do: [{send: note, with: {name: "
+          "event.id}}]}\n",
+          "2026-03-02 10:00");
+    known(&f, "m1");
+    fu_send(&f, "order", "{\"id\":\"p\",\"m\":\"m1\",\"amount\":1}");
+    EXPECT(&f, "withhold note m1 params 2026-03-02 10:00\n"
+               "send receipt_note m1 wechat 2026-03-02 10:00");
+    browse(&f, "m1", "1");
+    EXPECT(&f, "");
+    fu_send(&f, "profile", "{\"member\":\"m1\",\"set\":{\"open_complaints\":0}}");
+    EXPECT(&f, "send note m1 wechat 2026-03-02 10:00");
+    decide_stats(f.d, &st);
+    uint64_t before = st.expr_errors;
+    fu_send(&f, "profile", "{\"member\":\"m1\",\"set\":{\"open_complaints\":null}}");
+    fu_send(&f, "cart", "{\"id\":\"c\",\"m\":\"m1\",\"sku\":\"A\",\"price\":1}");
+    EXPECT(&f, ""); /* an error in a condition is false, and counted */
+    decide_stats(f.d, &st);
+    assert_int_equal(st.expr_errors, before + 1);
+    fu_stop(&f);
+}
+
 /* ---- holdouts ---- */
 
 static void holdouts(void **state)
@@ -414,6 +446,35 @@ static void summer_time(void **state)
     /* 02:30 is missing: the first instant after the gap */
     EXPECT(&f, "send text m1 sms 2026-03-29 03:00\nsend note m1 wechat 2026-03-29 10:00\n"
                "send note m1 wechat 2026-03-29 11:00");
+    fu_stop(&f);
+}
+
+/* Lengths as long as can be written. */
+static void endless(void **state)
+{
+    struct fu f;
+    (void)state;
+#define LONG "99999999999d"
+    const char *texts[] = {
+        shop,
+        "policy:\n  tz: Asia/Shanghai\n  late: " LONG "\n  expire: " LONG
+        "\n  consent: {sms: member.sms_ok, wechat: member.follows}\n"
+        "  caps: {any: [1 per 3650d]}\n",
+        "rules:\n"
+        "  a: {trigger: browse, limit: 2 per 3650d, goal: {event: purchase, within: " LONG
+        "}, do: [{send: note, with: {name: member.name}}, {wait: " LONG
+        "}, {send: note, with: {name: member.name}}]}\n"
+        "  b: {trigger: {silence: browse, for: " LONG
+        "}, do: [{send: text, with: {name: member.name}}]}\n"};
+    fu_start(&f, texts, 3, "2026-03-02 10:00");
+    known(&f, "m1");
+    browse(&f, "m1", "1");
+    browse(&f, "m1", "2");
+    fu_go(&f, "2030-03-02 10:00");
+    fu_send(&f, "order", "{\"id\":\"p\",\"m\":\"m1\",\"amount\":1}");
+    EXPECT(&f, "send note m1 wechat 2026-03-02 10:00\nconvert a m1 0");
+    browse(&f, "m1", "3");
+    EXPECT(&f, "");
     fu_stop(&f);
 }
 
@@ -567,9 +628,11 @@ int main(void)
         cmocka_unit_test(newest_64_keys),
         cmocka_unit_test(rolling_and_calendar),
         cmocka_unit_test(full),
+        cmocka_unit_test(errors),
         cmocka_unit_test(holdouts),
         cmocka_unit_test(waits_by_the_clock),
         cmocka_unit_test(summer_time),
+        cmocka_unit_test(endless),
         cmocka_unit_test(active_dates),
         cmocka_unit_test(order_of_an_instant),
         cmocka_unit_test(chains_stop),

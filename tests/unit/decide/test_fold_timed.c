@@ -299,6 +299,70 @@ static void idle_members_leave(void **state)
     fu_stop(&f);
 }
 
+/* Schedules, dates and midnights are spread over a minute, each member at his own moment. */
+static void staggered(void **state)
+{
+    struct fu f;
+    (void)state;
+    begin(&f,
+          "rules:\n"
+          "  day: {trigger: {every: \"day 12:00\"}, do: [{send: note, with: {name: "
+          "member.name}}]}\n",
+          "2026-03-02 10:00");
+    decide_free(&f.d);
+    f.d = decide_new(&(struct decide_conf){.partitions = 1,
+                                           .complete = true,
+                                           .record_clock = true,
+                                           .stagger = true,
+                                           .program = fu_lookup,
+                                           .arg = &f});
+    f.folded = 0;
+    fu_fold(&f);
+    known(&f, "m1", NULL);
+    known(&f, "m2", NULL);
+    known(&f, "m3", NULL);
+    fu_go(&f, "2026-03-02 12:01");
+    assert_int_equal(f.n_dec, 3);
+    int64_t noon = fu_at(f.p->tz, "2026-03-02 12:00"), last = noon;
+    for (uint32_t i = 0; i < 3; i++) {
+        uint8_t in[32] = "stagger", out[32];
+        uint64_t v = 0;
+        const struct decision *d = &f.dec[i].d;
+        memcpy(in + 8, d->member.p, d->member.n);
+        hash_sha256(in, 8 + d->member.n, out);
+        for (int k = 0; k < 8; k++)
+            v = v << 8 | out[k];
+        assert_int_equal(d->at_ms - noon, (int64_t)(v % 60000));
+        assert_true(d->at_ms >= last);
+        last = d->at_ms;
+    }
+    fu_go(&f, "2026-03-03 12:01");
+    assert_int_equal(f.n_dec, 6);
+    fu_stop(&f);
+}
+
+/* A missing 31st is the last day of its month; `if` is asked once, when the run starts. */
+static void ends_of_months(void **state)
+{
+    struct fu f;
+    (void)state;
+    begin(&f,
+          "rules:\n"
+          "  m31: {trigger: {every: \"month 31 08:00\"}, do: [{send: note, with: {name: "
+          "member.name}}]}\n"
+          "  once: {trigger: browse, if: member.orders == 0, do: [{wait: 1d}, {send: text, with: "
+          "{name: member.name}}]}\n",
+          "2026-01-30 10:00");
+    known(&f, "m1", NULL);
+    fu_send(&f, "browse", "{\"id\":\"b\",\"m\":\"m1\",\"sku\":\"A\"}");
+    fu_send(&f, "order", "{\"id\":\"p\",\"m\":\"m1\",\"amount\":1}");
+    fu_go(&f, "2026-04-30 09:00");
+    EXPECT(&f, "send note m1 wechat 2026-01-31 08:00\nsend text m1 sms 2026-01-31 10:00\n"
+               "send note m1 wechat 2026-02-28 08:00\nsend note m1 wechat 2026-03-31 08:00\n"
+               "send note m1 wechat 2026-04-30 08:00");
+    fu_stop(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -313,6 +377,8 @@ int main(void)
         cmocka_unit_test(rules_that_do_not_count),
         cmocka_unit_test(level_falls_at_midnight),
         cmocka_unit_test(idle_members_leave),
+        cmocka_unit_test(staggered),
+        cmocka_unit_test(ends_of_months),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

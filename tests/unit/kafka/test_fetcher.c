@@ -56,11 +56,18 @@ static void reads_from_exactly_the_offset(void **state)
     mock_topic(m, "t", 2);
     mock_fill(m, "t", 0, 0, 100);
     mock_fill(m, "t", 1, 0, 10);
+    int64_t end = -1;
+    assert_int_equal(kafka_fetch_end(f, "t", 0, &end), 0); /* not assigned yet */
     assign(f, 0, 60);
     expect(f, 0, 60, 40);
+    assert_int_equal(kafka_fetch_end(f, "t", 0, &end), 1);
+    assert_int_equal(end, 100);
+    assert_int_equal(kafka_fetch_end(f, "t", 1, &end), 0); /* nor fetched from */
     nothing(f, 200);
     mock_fill(m, "t", 0, 100, 5);
     expect(f, 0, 100, 5);
+    assert_int_equal(kafka_fetch_end(f, "t", 0, &end), 1);
+    assert_int_equal(end, 105);
     kafka_fetcher_free(&f);
     assert_null(f);
 }
