@@ -217,7 +217,7 @@ static void old_instr(struct plan *n, const struct instr *in)
 
 static void old_rules(struct plan *n, const struct rule_def *v, uint32_t len)
 {
-    for (const struct rule_def *r = v; r < v + len; r++) {
+    for (const struct rule_def *r = v; len > 0; r++, len--) {
         old_expr(n, r->when);
         old_expr(n, r->key);
         old_expr(n, r->goal.where);

@@ -309,6 +309,7 @@ int redis_connect(struct redis *r, int64_t deadline_ms, struct err *err)
     if (r->state != REDIS_DOWN)
         return 0;
     err_clear(&r->why);
+    r->closing = false; /* the last end's callbacks may have asked for one more */
     if (addr_connect(r, &r->fd, err) != 0)
         return -1;
     r->reader = reader_new(r->max_reply);

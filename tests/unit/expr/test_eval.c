@@ -413,7 +413,7 @@ static void compare(struct shop *s, int type, const char *p, const char *q, int 
 
 static struct val literal(struct shop *s, const char *text)
 {
-    struct val v;
+    struct val v = {0};
     const struct expr *e = shop_compile(s, str_c(text), NULL);
     assert_true(e && expr_is_const(e, &v));
     return v;

@@ -286,6 +286,17 @@ static void test_greetings(void **state)
     }
 }
 
+/* The server goes while it is being asked who it is: the next connection knows nothing of that. */
+static void test_greeting_lost(void **state)
+{
+    struct fake *f = *state;
+    fake_accept(f);
+    close(f->fd);
+    assert_int_equal(redis_poll(f->r, 1, &f->err), -1);
+    assert_int_equal(redis_state(f->r), REDIS_DOWN);
+    fake_ready(f);
+}
+
 static void test_faults(void **state)
 {
     (void)state;
@@ -527,6 +538,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bad_replies, fake_start, fake_stop),
         cmocka_unit_test_setup_teardown(test_backlog, fake_start, fake_stop),
         cmocka_unit_test_setup_teardown(test_greetings, fake_start, fake_stop),
+        cmocka_unit_test_setup_teardown(test_greeting_lost, fake_start, fake_stop),
         cmocka_unit_test(test_faults),
         cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_rights),
