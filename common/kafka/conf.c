@@ -254,3 +254,24 @@ void kafka_handle_log(const struct handle *h, int level, const char *facility, c
     if (h->log)
         h->log(h->log_arg, level, facility, text);
 }
+
+int kafka_extra(const char *text, struct kafka_extra *out, struct err *err)
+{
+    size_t n = 0;
+    char *save = NULL;
+    memset(out, 0, sizeof *out);
+    if (strlen(text) >= sizeof out->text)
+        return err_set(err, ERR_INPUT, "--kafka: longer than %zu bytes", sizeof out->text - 1);
+    memcpy(out->text, text, strlen(text) + 1);
+    for (char *t = strtok_r(out->text, ",", &save); t; t = strtok_r(NULL, ",", &save)) {
+        char *eq = strchr(t, '=');
+        if (!eq)
+            return err_set(err, ERR_INPUT, "--kafka: `%s` is not name=value", t);
+        if (n + 3 > BASE_LEN(out->list))
+            return err_set(err, ERR_INPUT, "--kafka: more than 32 settings");
+        *eq = '\0';
+        out->list[n++] = t;
+        out->list[n++] = eq + 1;
+    }
+    return 0;
+}

@@ -25,6 +25,14 @@ struct kafka_conf {
     void *log_arg;
 };
 
+/* "name=value,name=value", as options write it, into a list for kafka_conf.extra (which points into
+ * `out`). -1: not of that form, or more than 32. */
+struct kafka_extra {
+    char text[4096];
+    const char *list[2 * 32 + 1];
+};
+int kafka_extra(const char *text, struct kafka_extra *out, struct err *err);
+
 /* ---- producer: idempotent, acks=all, message.timeout.ms=0 ------------------------------------------ */
 
 struct kafka_header {

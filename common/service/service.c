@@ -75,6 +75,15 @@ void service_random(uint8_t *p, size_t n)
     }
 }
 
+void service_kafka_log(void *arg, int level, const char *facility, const char *text)
+{
+    (void)arg;
+    if (level <= 4)
+        log_warn("kafka", "facility=%s text=%s", facility, text);
+    else
+        log_debug("kafka", "facility=%s text=%s", facility, text);
+}
+
 /* ---- the options every service has ---- */
 
 #define BASE_OPTION(field) (SERVICE_BASE_BIT | offsetof(struct service_base_conf, field))

@@ -53,6 +53,9 @@ int64_t service_now_ms(void);  /* wall clock */
 int64_t service_mono_ms(void); /* for deadlines */
 void service_random(uint8_t *p, size_t n);
 
+/* For kafka_conf.log: what librdkafka has to say, levels up to warning (4) as warnings, else debug. */
+void service_kafka_log(void *arg, int syslog_level, const char *facility, const char *text);
+
 /* The loop: an epoll set. */
 typedef void service_fd_fn(void *arg);
 int service_watch(struct service *s, int fd, service_fd_fn *fn, void *arg); /* readable */

@@ -59,8 +59,7 @@ struct dispatcher {
     struct dispatcher_conf conf;
     struct service *s;
     struct kafka_conf kafka;
-    char kafka_text[1024];
-    const char *kafka_extra[33];
+    struct kafka_extra kafka_extra;
     int64_t now_ms, mono_ms;
     uint64_t rng;
     char chaos[32];

@@ -339,45 +339,17 @@ void world_turn(struct dispatcher *x)
 
 /* ---- beginning and end ---------------------------------------------------------------------------------------- */
 
-static void on_kafka_log(void *arg, int level, const char *facility, const char *text)
-{
-    (void)arg;
-    /* Said by every handle about settings that are as they should be. */
-    bool habit = strcmp(facility, "CONFWARN") == 0 || strcmp(facility, "AUTOCREATE") == 0;
-    if (level <= 4 && !habit)
-        log_warn("kafka", "facility=%s text=%s", facility, text);
-    else
-        log_debug("kafka", "facility=%s text=%s", facility, text);
-}
-
-/* "name=value,name=value" */
-static int kafka_settings(struct dispatcher *x, struct err *err)
-{
-    size_t n = 0;
-    char *save = NULL;
-    (void)snprintf(x->kafka_text, sizeof x->kafka_text, "%s", x->conf.kafka);
-    for (char *t = strtok_r(x->kafka_text, ",", &save); t; t = strtok_r(NULL, ",", &save)) {
-        char *eq = strchr(t, '=');
-        if (!eq || n + 2 >= BASE_LEN(x->kafka_extra))
-            return err_set(err, ERR_INPUT, "kafka: not name=value, or too many: `%s`", t);
-        *eq = '\0';
-        x->kafka_extra[n++] = t;
-        x->kafka_extra[n++] = eq + 1;
-    }
-    return 0;
-}
-
 int world_new(struct dispatcher *x, struct err *err)
 {
     x->kafka = (struct kafka_conf){.bootstrap = x->conf.bootstrap,
                                    .client_id = "rouse-dispatcher",
                                    .session_ms = (uint32_t)x->conf.session_ms,
-                                   .extra = x->kafka_extra,
-                                   .log = on_kafka_log,
+                                   .extra = x->kafka_extra.list,
+                                   .log = service_kafka_log,
                                    .log_arg = x};
     x->backlog_end = &x->backlog;
     buf_init(&x->out, MAX_RECORD);
-    if (kafka_settings(x, err))
+    if (kafka_extra(x->conf.kafka, &x->kafka_extra, err))
         return -1;
     return kafka_watch_new(&x->kafka, x->conf.group, &x->watch, err); /* refuses bad settings now */
 }

@@ -100,8 +100,7 @@ struct engine {
     struct engine_conf conf;
     struct service *s;
     struct kafka_conf kafka;
-    char kafka_text[4096];
-    const char *kafka_extra[64];
+    struct kafka_extra kafka_extra;
     char password[512];
 
     struct redis *redis;

@@ -280,39 +280,18 @@ void world_producer(struct engine *e)
 
 /* ---- all of it -------------------------------------------------------------------------------------------------- */
 
-static void on_kafka_log(void *arg, int level, const char *facility, const char *text)
-{
-    (void)arg;
-    /* Said by every handle about settings that are as they should be. */
-    bool habit = strcmp(facility, "CONFWARN") == 0 || strcmp(facility, "AUTOCREATE") == 0;
-    if (level <= 4 && !habit)
-        log_warn("kafka", "facility=%s text=%s", facility, text);
-    else
-        log_debug("kafka", "facility=%s text=%s", facility, text);
-}
-
-/* "name=value,name=value" */
 static int kafka_settings(struct engine *e, struct err *err)
 {
-    size_t n = 0;
-    char *save;
-    snprintf(e->kafka_text, sizeof e->kafka_text, "%s", e->conf.kafka);
-    for (char *t = strtok_r(e->kafka_text, ",", &save); t != NULL; t = strtok_r(NULL, ",", &save)) {
-        char *eq = strchr(t, '=');
-        if (eq == NULL || n + 3 > BASE_LEN(e->kafka_extra))
-            return err_set(err, ERR_INPUT, "--kafka: `%s` is not name=value", t);
-        *eq = '\0';
-        e->kafka_extra[n++] = t;
-        e->kafka_extra[n++] = eq + 1;
-    }
+    if (kafka_extra(e->conf.kafka, &e->kafka_extra, err) != 0)
+        return -1;
     e->kafka = (struct kafka_conf){
         .bootstrap = e->conf.bootstrap,
         .client_id = "rouse-engine",
         .linger_ms = (uint32_t)e->conf.linger_ms,
         .fetch_wait_ms = (uint32_t)e->conf.fetch_wait_ms,
         .session_ms = (uint32_t)e->conf.session_ms,
-        .extra = n > 0 ? e->kafka_extra : NULL,
-        .log = on_kafka_log,
+        .extra = e->kafka_extra.list,
+        .log = service_kafka_log,
     };
     return 0;
 }

@@ -79,8 +79,7 @@ struct ingest {
     struct ingest_conf conf;
     struct service *s;
     struct kafka_conf kafka;
-    char kafka_text[1024];
-    const char *kafka_extra[33];
+    struct kafka_extra kafka_extra;
     int64_t now_ms, mono_ms;
     int64_t wait_ms; /* sleep at most so long … */
     bool busy;       /* … or not at all */

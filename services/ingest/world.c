@@ -383,38 +383,17 @@ void world_health(struct ingest *in)
         service_health(in->s, true, "");
 }
 
-static void on_kafka_log(void *arg, int level, const char *facility, const char *text)
-{
-    (void)arg;
-    /* Said by every handle about settings that are as they should be. */
-    bool habit = strcmp(facility, "CONFWARN") == 0 || strcmp(facility, "AUTOCREATE") == 0;
-    if (level <= 4 && !habit)
-        log_warn("kafka", "facility=%s text=%s", facility, text);
-    else
-        log_debug("kafka", "facility=%s text=%s", facility, text);
-}
-
-/* "name=value,name=value" */
 static int kafka_settings(struct ingest *in, struct err *err)
 {
-    size_t n = 0;
-    char *save = NULL;
-    (void)snprintf(in->kafka_text, sizeof in->kafka_text, "%s", in->conf.kafka);
-    for (char *t = strtok_r(in->kafka_text, ",", &save); t; t = strtok_r(NULL, ",", &save)) {
-        char *eq = strchr(t, '=');
-        if (!eq || n + 3 > BASE_LEN(in->kafka_extra))
-            return err_set(err, ERR_INPUT, "--kafka: `%s` is not name=value", t);
-        *eq = '\0';
-        in->kafka_extra[n++] = t;
-        in->kafka_extra[n++] = eq + 1;
-    }
+    if (kafka_extra(in->conf.kafka, &in->kafka_extra, err) != 0)
+        return -1;
     in->kafka = (struct kafka_conf){.bootstrap = in->conf.bootstrap,
                                     .client_id = "rouse-ingest",
                                     .linger_ms = (uint32_t)in->conf.linger_ms,
                                     .fetch_wait_ms = (uint32_t)in->conf.fetch_wait_ms,
                                     .session_ms = (uint32_t)in->conf.session_ms,
-                                    .extra = n ? in->kafka_extra : NULL,
-                                    .log = on_kafka_log};
+                                    .extra = in->kafka_extra.list,
+                                    .log = service_kafka_log};
     return 0;
 }
 
