@@ -266,7 +266,8 @@ int kafka_extra(const char *text, struct kafka_extra *out, struct err *err)
     for (char *t = strtok_r(out->text, ",", &save); t; t = strtok_r(NULL, ",", &save)) {
         char *eq = strchr(t, '=');
         if (!eq)
-            return err_set(err, ERR_INPUT, "--kafka: `%s` is not name=value", t);
+            return err_set(err, ERR_INPUT, /* not told: it may be the end of a password */
+                           "--kafka: setting %zu is not name=value", n / 2 + 1);
         if (n + 3 > BASE_LEN(out->list))
             return err_set(err, ERR_INPUT, "--kafka: more than 32 settings");
         *eq = '\0';

@@ -99,11 +99,11 @@ static void drop_all(struct part *t)
 
 void part_move(struct part *t, enum part_state to, const char *why)
 {
-    if (to == PART_IDLE || to == PART_WAITING || to == PART_PARKED)
-        drop_all(t);
     if (to <= PART_POSITIONING || to == PART_PARKED)
         log_debug("partition", "p=%" PRIu32 " from=%s to=%s why=%s", t->p,
                   part_state_names[t->state], part_state_names[to], why);
+    if (to == PART_IDLE || to == PART_WAITING || to == PART_PARKED)
+        drop_all(t); /* after the log: `why` may be a queued message's */
     t->state = to;
     if (to == PART_READY)
         t->e->busy = true;

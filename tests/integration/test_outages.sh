@@ -238,9 +238,9 @@ says engine event=redis_away
 all_end 'nothing is there at the start' engine dispatcher ingest
 services
 is_unwell engine 'waiting for Kafka'
+from_here
 start_kafka
 is_unwell engine 'waiting for Redis'
-from_here
 start_redis
 order 100
 for s in engine dispatcher ingest; do is_well $s; done
