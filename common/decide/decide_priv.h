@@ -24,6 +24,12 @@ void wr_i64(struct buf *b, int64_t v);
 void wr_str(struct buf *b, struct str s);
 void wr_f64(struct buf *b, double v);
 
+/* ---- the hash of everything that is kept in a state: FNV-1a, 64 bits --------------------------- */
+
+#define FOLD_SEED UINT64_C(0xcbf29ce484222325)
+uint64_t fold_hash(uint64_t h, struct str s); /* FNV-1a, 64 bits; start with FOLD_SEED */
+uint64_t fold_mix(uint64_t h);                /* never 0 in its low 32 bits */
+
 /* ---- tags of one member ----------------------------------------------------------------------------- */
 
 struct tagset; /* reused from member to member: no allocation per event once it has grown */

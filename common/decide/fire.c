@@ -79,8 +79,7 @@ int fire_one(struct decide *d, struct node *m, int64_t seen, struct err *err)
         return -1;
     const struct timer t = first_timer(d, due);
     if (t.kind == FIRE_NONE && !d->u.updated && life_due(&d->life) == due)
-        return err_set(err, ERR_FATAL, "member " STR_FMT ": a timer that nothing explains",
-                       STR_ARG(node_name(m)));
+        return err_set(err, ERR_FATAL, "a member has a timer that nothing explains");
     d->stats.timers_fired++;
     fire(d, &t);
     return unit_close(d, err);

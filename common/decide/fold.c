@@ -195,7 +195,7 @@ bool fold_room(const struct decide *d, const struct node *m)
     if (!m->dirty && d->n_dirty >= d->max_members)
         return false;
     return d->dirty_bytes + DECIDE_MAX_STATE <= d->max_bytes && d->dec.n < FOLD_OUT_BYTES &&
-           d->n_pub < FOLD_OUT_TAGS;
+           arena_used(d->out) < FOLD_OUT_ARENA && d->n_pub < FOLD_OUT_TAGS;
 }
 
 static void progress(struct decide *d)

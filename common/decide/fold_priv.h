@@ -22,10 +22,11 @@
 
 #include "life_priv.h"
 
-#define FOLD_CHAIN 8             /* tag changes that may follow from one */
-#define FOLD_OUT_BYTES (1 << 20) /* decisions a commit */
-#define FOLD_OUT_TAGS 8192       /* changes of public tags a commit */
-#define WINDOW_N 1024            /* timers a fetch */
+#define FOLD_CHAIN 8               /* tag changes that may follow from one */
+#define FOLD_OUT_BYTES (1 << 20)   /* decisions a commit */
+#define FOLD_OUT_TAGS 8192         /* changes of public tags a commit */
+#define FOLD_OUT_ARENA (256 << 10) /* bytes of them and of who was sent what, a commit */
+#define WINDOW_N 1024              /* timers a fetch */
 
 /* ---- members ------------------------------------------------------------------------------------------ */
 

@@ -173,9 +173,6 @@ struct life {
 
 /* ---- names as hashes -------------------------------------------------------------------------------- */
 
-uint64_t fold_hash(uint64_t h, struct str s); /* FNV-1a, 64 bits; start with FOLD_SEED */
-uint64_t fold_mix(uint64_t h);                /* never 0 in its low 32 bits */
-#define FOLD_SEED UINT64_C(0xcbf29ce484222325)
 uint32_t id32(struct str name);
 uint64_t id48(struct str name);
 

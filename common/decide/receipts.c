@@ -93,7 +93,11 @@ static bool take(struct decide *d, uint32_t want, struct str status)
 
 static void opt_out(struct decide *d, struct str gateway, int64_t at)
 {
-    uint32_t id = id32(gateway);
+    uint32_t id = id32(gateway), known = 0;
+    while (known < d->prog->n_gateways && !str_eq(d->prog->gateways[known].name, gateway))
+        known++;
+    if (known == d->prog->n_gateways)
+        return; /* whoever reported it: nothing of ours goes that way */
     for (uint32_t i = 0; i < d->life.optouts.n; i++) {
         struct optout *o = &d->life.optouts.v[i];
         if (o->gateway != id)
@@ -101,8 +105,7 @@ static void opt_out(struct decide *d, struct str gateway, int64_t at)
         o->at = at > o->at ? at : o->at;
         return;
     }
-    if (gateway.n)
-        *VEC_ADD(d->a, d->life.optouts) = (struct optout){id, at};
+    *VEC_ADD(d->a, d->life.optouts) = (struct optout){id, at};
 }
 
 /* The receipt as an event. */

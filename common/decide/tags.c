@@ -12,7 +12,7 @@ bool tags_told_initial(const struct tag_def *d, struct val *v)
 {
     const struct type *type = tags_told_type(d);
     if (d->by) {
-        *v = val_int((int64_t)hash_bytes((struct str){"", 0}));
+        *v = val_int((int64_t)fold_hash(FOLD_SEED, (struct str){"", 0}));
         return true;
     }
     if (d->kind == TAG_VALUE) {

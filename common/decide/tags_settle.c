@@ -152,7 +152,7 @@ static int64_t map_print(struct tagset *t, const struct val *map)
         buf_addf(b, "%d:%u:", map->list[i].t, map->list[i].n);
         val_text(&map->list[i], b);
     }
-    return (int64_t)hash_bytes(buf_str(b));
+    return (int64_t)fold_hash(FOLD_SEED, buf_str(b));
 }
 
 static void settle_told(struct tagset *t, const struct order *o, int64_t now_ms)

@@ -18,11 +18,11 @@ static int decode(struct decide *d, struct node *m, int64_t now, struct err *err
         tagset_begin(d->tags, d->prog);
     } else if (life_read(&d->life, d->ix, d->a, &in, err) != 0 ||
                tagset_read(d->tags, d->prog, &in, now, err) != 0) {
-        return err_wrap(err, "member " STR_FMT, STR_ARG(node_name(m)));
+        return err_wrap(err, "a member's state"); /* not whose: this text is logged */
     } else if (d->life.gen > d->meta.n) {
-        return err_set(
-            err, ERR_FATAL, "member " STR_FMT ": written under activation %llu, now %llu",
-            STR_ARG(node_name(m)), (unsigned long long)d->life.gen, (unsigned long long)d->meta.n);
+        return err_set(err, ERR_FATAL,
+                       "a member's state was written under activation %llu, now %llu",
+                       (unsigned long long)d->life.gen, (unsigned long long)d->meta.n);
     }
     tagset_member(d->tags, node_name(m));
     return 0;
@@ -224,8 +224,8 @@ int unit_close(struct decide *d, struct err *err)
         encode(d);
     }
     if (d->blob.n > DECIDE_MAX_STATE || d->blob.over)
-        return err_set(err, ERR_FATAL, "member " STR_FMT ": the state has %zu bytes, at most %d",
-                       STR_ARG(node_name(d->u.m)), d->blob.n, DECIDE_MAX_STATE);
+        return err_set(err, ERR_FATAL, "a member's state has %zu bytes, at most %d", d->blob.n,
+                       DECIDE_MAX_STATE);
     store(d, false);
     return 0;
 }

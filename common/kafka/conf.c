@@ -255,9 +255,28 @@ void kafka_handle_log(const struct handle *h, int level, const char *facility, c
         h->log(h->log_arg, level, facility, text);
 }
 
+/* The first line of a file, kept in out->files from *used on. */
+static const char *from_file(const char *path, struct kafka_extra *out, size_t *used,
+                             struct err *err)
+{
+    char *to = out->files + *used;
+    FILE *f = fopen(path, "re");
+    bool ok = f && *used + 2 < sizeof out->files &&
+              fgets(to, (int)(sizeof out->files - *used), f) != NULL;
+    if (f)
+        (void)fclose(f);
+    if (!ok) {
+        err_set(err, ERR_INPUT, "--kafka: %s cannot be read", path);
+        return NULL;
+    }
+    to[strcspn(to, "\r\n")] = '\0';
+    *used += strlen(to) + 1;
+    return to;
+}
+
 int kafka_extra(const char *text, struct kafka_extra *out, struct err *err)
 {
-    size_t n = 0;
+    size_t n = 0, used = 0;
     char *save = NULL;
     memset(out, 0, sizeof *out);
     if (strlen(text) >= sizeof out->text)
@@ -271,8 +290,11 @@ int kafka_extra(const char *text, struct kafka_extra *out, struct err *err)
         if (n + 3 > BASE_LEN(out->list))
             return err_set(err, ERR_INPUT, "--kafka: more than 32 settings");
         *eq = '\0';
+        const char *value = eq[1] == '@' ? from_file(eq + 2, out, &used, err) : eq + 1;
+        if (!value)
+            return -1;
         out->list[n++] = t;
-        out->list[n++] = eq + 1;
+        out->list[n++] = value;
     }
     return 0;
 }

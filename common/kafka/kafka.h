@@ -26,9 +26,10 @@ struct kafka_conf {
 };
 
 /* "name=value,name=value", as options write it, into a list for kafka_conf.extra (which points into
- * `out`). -1: not of that form, or more than 32. */
+ * `out`). A value "@FILE" is the first line of that file: so a password stands in no argument and may
+ * hold a comma. -1: not of that form, more than 32, or a file that cannot be read. */
 struct kafka_extra {
-    char text[4096];
+    char text[4096], files[4096];
     const char *list[2 * 32 + 1];
 };
 int kafka_extra(const char *text, struct kafka_extra *out, struct err *err);

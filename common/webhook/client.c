@@ -256,7 +256,7 @@ static struct slot *slot_take(struct webhook_client *c, const struct webhook_ada
 
 static void slot_give(struct slot *t)
 {
-    struct pool *p = pool_of(t->c, t->adapter);
+    struct pool *p = t->adapter ? pool_of(t->c, t->adapter) : NULL;
     curl_slist_free_all(t->headers);
     t->headers = NULL;
     t->opaque = NULL;

@@ -3,12 +3,20 @@
 #include "admin.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define WAIT_MS 15000
 
 struct kafka_conf admin_kafka(const struct admin_conf *c)
 {
-    return (struct kafka_conf){.bootstrap = c->bootstrap, .client_id = "rouse"};
+    static struct kafka_extra extra; /* one set of settings a process */
+    struct err err = {0};
+    if (kafka_extra(c->settings, &extra, &err) != 0) {
+        (void)fprintf(stderr, "rouse: %s\n", err.text);
+        exit(2);
+    }
+    return (struct kafka_conf){
+        .bootstrap = c->bootstrap, .client_id = "rouse", .extra = extra.list};
 }
 
 struct reading {

@@ -7,13 +7,16 @@
 #include "redis.h"
 
 struct admin_conf {
-    const char *bootstrap;
+    const char *bootstrap, *settings;
 };
 #define ADMIN_OPTIONS(type, field)                                                                 \
+    {"bootstrap", OPT_STRING, offsetof(type, field.bootstrap), "127.0.0.1:9092",                   \
+     0,           0,          "Kafka brokers, host:port,…"},                                       \
     {                                                                                              \
-        "bootstrap", OPT_STRING, offsetof(type, field.bootstrap), "127.0.0.1:9092", 0, 0,          \
-            "Kafka brokers, host:port,…"                                                         \
+        "kafka", OPT_STRING, offsetof(type, field.settings), "", 0, 0,                             \
+            "Further Kafka settings, name=value,name=value; a value @FILE stands in that file."    \
     }
+/* Exits the process with a message when the settings are not of that form. */
 struct kafka_conf admin_kafka(const struct admin_conf *c);
 
 /* The whole of rouse.control into `ctl`. Records that make no sense are reported on stderr. */

@@ -84,7 +84,7 @@ enum effect_kind {
     EFFECT_UNQUEUE,   /* take w out of it */
     EFFECT_SEND,      /* send w->body under w->id now */
     EFFECT_RELEASE,   /* w's attempt has ended: room for another at its gateway */
-    EFFECT_DECISIONS, /* read rouse.decisions p from `off` (-2: its beginning) */
+    EFFECT_DECISIONS, /* read rouse.decisions p from `off` */
     EFFECT_LOST,      /* another process has claimed the partition */
     EFFECT_PARK,      /* dispatch_error() says why */
 };

@@ -7,7 +7,8 @@
 static const struct option_def options[] = {
     {"bootstrap", OPT_STRING, AT(bootstrap), "127.0.0.1:9092", 0, 0, "Kafka brokers, host:port,…"},
     {"kafka", OPT_STRING, AT(kafka), "", 0, 0,
-     "Further Kafka settings, name=value,name=value (security.protocol, ssl.*, sasl.*)."},
+     "Further Kafka settings, name=value,name=value (security.protocol, ssl.*, sasl.*); a value "
+     "@FILE stands in that file."},
     {"group", OPT_STRING, AT(group), "rouse-dispatcher", 0, 0,
      "Consumer group: its processes share the partitions."},
     {"session", OPT_DURATION, AT(session_ms), "10s", 1000, 300000,

@@ -121,7 +121,6 @@ struct engine {
     struct kafka_group *group;
     int64_t group_retry_ms, gauges_ms, ask_retry_ms;
     struct kafka_producer *producer;
-    int producer_fd;
     struct buf produced; /* a record being made for it */
     bool producer_failed;
     int64_t producer_retry_ms;

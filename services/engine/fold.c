@@ -223,21 +223,27 @@ static int64_t deadline(const struct part *t)
     return t->e->mono_ms + t->e->conf.redis_timeout_ms;
 }
 
-/* Members from .. from + n, and (with the first) the seqs. */
-static int ask_states(struct part *t, const struct decide_wants *w, uint32_t from, uint32_t n,
-                      struct err *err)
+static uint32_t piece(uint32_t n, uint32_t from)
+{
+    uint32_t left = n > from ? n - from : 0;
+    return left < REDIS_MAX_LOAD ? left : REDIS_MAX_LOAD;
+}
+
+/* Members and seqs from `from` on, as many of each as one LOAD takes. */
+static int ask_states(struct part *t, const struct decide_wants *w, uint32_t from, struct err *err)
 {
     struct request *q = request_new(t);
+    uint32_t n = piece(w->n_members, from), n_seqs = piece(w->n_seqs, from);
     struct str *m = ARENA_ARRAY(q->a, struct str, n);
     for (uint32_t i = 0; i < n; i++)
         m[i] = arena_str(q->a, w->members[from + i]);
     q->members = m;
     q->n_members = n;
-    if (from == 0 && w->n_seqs > 0) {
-        uint64_t *s = ARENA_ARRAY(q->a, uint64_t, w->n_seqs);
-        memcpy(s, w->seqs, w->n_seqs * sizeof *s);
+    if (n_seqs > 0) {
+        uint64_t *s = ARENA_ARRAY(q->a, uint64_t, n_seqs);
+        memcpy(s, w->seqs + from, n_seqs * sizeof *s);
         q->seqs = s;
-        q->n_seqs = w->n_seqs;
+        q->n_seqs = n_seqs;
     }
     if (redis_load(t->e->redis, &t->home, &t->cursor, m, n, t->committed.era, q->seqs, q->n_seqs,
                    deadline(t), on_load, q, err) != 0) {
@@ -274,12 +280,9 @@ static int ask(struct part *t)
     int rc = 0;
     decide_wants(t->d, &w);
     t->began_us = engine_us();
-    for (uint32_t from = 0; rc == 0 && from < w.n_members; from += REDIS_MAX_LOAD) {
-        uint32_t n = w.n_members - from;
-        rc = ask_states(t, &w, from, n < REDIS_MAX_LOAD ? n : REDIS_MAX_LOAD, &err);
-    }
-    if (rc == 0 && w.n_members == 0 && w.n_seqs > 0)
-        rc = ask_states(t, &w, 0, 0, &err);
+    uint32_t most = w.n_members > w.n_seqs ? w.n_members : w.n_seqs;
+    for (uint32_t from = 0; rc == 0 && from < most; from += REDIS_MAX_LOAD)
+        rc = ask_states(t, &w, from, &err);
     if (rc == 0 && w.timers)
         rc = ask_timers(t, &w, &err);
     if (rc != 0) {

@@ -90,8 +90,7 @@ clock_stop() {
 forks() { # redis-server writes its AOF anew in a child
     local c
     c=$(calc "($(ticks "$2" forks) - ${ticks0[$2.forks]}) / $hz * 1e6 / $3" 3)
-    put "$1.$2.forks_us" "$c"
-    case $2 in redis*) printf '   (and %s in AOF rewrites that ended)' "$c" ;; esac
+    case $2 in redis*) put "$1.$2.rewrite_us" "$c" && printf '   (and %s in AOF rewrites that ended)' "$c" ;; esac
 }
 free() { # PHASE
     put "$1.free_per_second" "$(calc "$(nproc) * 1e6 / $(got "$1.us")" 0)"
@@ -177,7 +176,6 @@ floor() {
     clock_stop floor "$events" redis3 broker
     printf '\n'
     put floor.floor.us "$(awk -v n="$events" '{split($4, c, "="); printf "%.3f", c[2] * 1e6 / n}' "$run/floor")"
-    put floor.per_second "$(awk -v n="$events" '{split($3, s, "="); printf "%.0f", n / s[2]}' "$run/floor")"
     echo "  consumer     $(got floor.floor.us) µs an event"
     stop redis3
 }

@@ -172,7 +172,7 @@ static void newer_blob_parks(void **state)
     decide_put(f.d, STR("m1"), STR("\x07whatever"));
     assert_int_equal(decide_record(f.d, &r, 1, f.now, &err), DECIDE_PARK);
     assert_string_equal(err.code, "state_version");
-    assert_non_null(strstr(err.text, "m1"));
+    assert_null(strstr(err.text, "m1"));
     fu_stop(&f);
 }
 
