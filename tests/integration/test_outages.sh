@@ -38,7 +38,7 @@ ends() { # SERVICE WHEN: after SIGTERM, in seconds, with 0
     wait "$pid" || code=$?
     now=$((($(date +%s%N) - began) / 1000000))
     [ $code = 0 ] || die "$1: exit $code after SIGTERM, $2"
-    [ $now -le 12000 ] || die "$1 takes $now ms to end, $2"
+    [ $now -le 20000 ] || die "$1 takes $now ms to end, $2"
     took="${took:-}$1 $now ms, "
 }
 all_end() { took=''; for s in "${@:2}"; do ends "$s" "$1"; done; echo "SIGTERM, $1: ${took%, }"; }
