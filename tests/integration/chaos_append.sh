@@ -29,6 +29,8 @@ start gateway "$bin/rouse-sandbox" gateway --listen 127.0.0.1:0 --port-file "$ru
 wait_for 20 'the gateways' test -s "$run/gateway.port"
 "$bin/rouse" init --bootstrap "$bootstrap" --redis "$redis" --partitions $partitions --clock append | tail -n 1
 "$bin/rouse" apply --bootstrap "$bootstrap" --gateways deploy/gateways tests/cases/chaos | tail -n 1
+# Before ingest subscribes: a topic that comes later is found with the next look at the metadata, in a minute.
+"$bin/upstream" topics "$bootstrap" trade.order.paid:4 web.browse:4 community.post:4 profile:1
 
 service() {
     case $1 in
