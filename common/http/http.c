@@ -78,7 +78,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
     struct buf query;
     buf_init(&query, 8192);
     (void)MHD_get_connection_values(c, MHD_GET_ARGUMENT_KIND, on_query, &query);
-    struct http_request r = {str_c(method), str_c(url), buf_str(&query), buf_str(&p->body), c};
+    struct http_request r = {str_c(method), str_c(url), buf_str(&query), buf_str(&p->body)};
     struct http_response out = {200, "text/plain; charset=utf-8", {0}};
     buf_init(&out.body, HTTP_MAX_ANSWER);
     s->fn(s->arg, &r, &out);
@@ -97,13 +97,6 @@ static void on_done(void *arg, struct MHD_Connection *c, void **state,
         buf_free(&p->body);
     free(p);
     *state = NULL;
-}
-
-const char *http_header(const struct http_request *r, const char *name)
-{
-    struct MHD_Connection *c;
-    memcpy(&c, &r->conn, sizeof c);
-    return MHD_lookup_connection_value(c, MHD_HEADER_KIND, name);
 }
 
 static int parse_address(const char *address, struct sockaddr_in *out, struct err *err)

@@ -10,14 +10,12 @@
 
 struct http_request {
     struct str method, path, query, body;
-    const void *conn; /* for http_header */
 };
 struct http_response {
     int status;               /* 200 */
     const char *content_type; /* "text/plain; charset=utf-8" */
     struct buf body;          /* filled by the handler */
 };
-const char *http_header(const struct http_request *r, const char *name); /* NULL = none */
 typedef void http_handler_fn(void *arg, const struct http_request *r, struct http_response *out);
 
 struct http_server;

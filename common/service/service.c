@@ -17,18 +17,12 @@
 #include <unistd.h>
 
 #define MAX_FD 65536
-#define MAX_PAGES 16
 #define MAX_REQUEST (1U << 20)
 
 struct watch {
     service_fd_fn *fn;
     void *arg;
     uint32_t events; /* 0 = not watched */
-};
-struct page {
-    const char *path;
-    http_handler_fn *fn;
-    void *arg;
 };
 struct service {
     const struct service_spec *spec;
@@ -39,8 +33,6 @@ struct service {
     struct http_server *http;
     bool stopping, ready, told;
     char health[256];
-    struct page pages[MAX_PAGES];
-    size_t n_pages;
 };
 
 /* ---- clocks and randomness ---- */
@@ -157,11 +149,6 @@ static void on_http(void *arg, const struct http_request *r, struct http_respons
         buf_addf(&out->body, "%s%s\n", s->health[0] ? ": " : "", s->health);
         return;
     }
-    for (size_t i = 0; i < s->n_pages; i++)
-        if (str_eqc(r->path, s->pages[i].path)) {
-            s->pages[i].fn(s->pages[i].arg, r, out);
-            return;
-        }
     out->status = 404;
     buf_adds(&out->body, "not found\n");
 }
@@ -325,24 +312,8 @@ bool service_wait(struct service *s, int timeout_ms)
     return !s->stopping;
 }
 
-bool service_stopping(const struct service *s)
-{
-    return s->stopping;
-}
-
 void service_health(struct service *s, bool ready, const char *text)
 {
     s->ready = ready;
     (void)snprintf(s->health, sizeof s->health, "%s", text ? text : "");
-}
-
-int service_http_port(const struct service *s)
-{
-    return http_port(s->http);
-}
-
-void service_page(struct service *s, const char *path, http_handler_fn *fn, void *arg)
-{
-    if (s->n_pages < MAX_PAGES)
-        s->pages[s->n_pages++] = (struct page){path, fn, arg};
 }

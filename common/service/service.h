@@ -65,11 +65,7 @@ int service_watch_rw(struct service *s, int fd, bool want_write, service_fd_fn *
 /* Wait up to timeout_ms for something, serve it (HTTP too). false once SIGTERM or SIGINT has come:
  * drain and stop. */
 bool service_wait(struct service *s, int timeout_ms);
-bool service_stopping(const struct service *s);
 /* /healthz: ready = true gives 200 "ok", else 503 and the text. */
 void service_health(struct service *s, bool ready, const char *text);
-int service_http_port(const struct service *s);
-/* Further pages under the same server; path exact. */
-void service_page(struct service *s, const char *path, http_handler_fn *fn, void *arg);
 
 #endif

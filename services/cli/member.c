@@ -28,15 +28,13 @@ static const struct service_spec member_spec = {
     "rouse member [OPTIONS] MEMBER: tags, runs, waiting messages and limits of one member.",
     member_options, BASE_LEN(member_options)};
 
-static int show(const struct conf *c, struct str member, struct control *ctl, struct redis *r,
-                struct err *err)
+static int show(struct str member, struct control *ctl, struct redis *r, struct err *err)
 {
     struct redis_member m;
     const struct program *p = NULL;
     char now[40] = "never", due[40] = "never";
     struct buf b;
     const struct genesis *g = control_genesis(ctl);
-    (void)c;
     if (!g)
         return err_set(err, ERR_INPUT, "there is no genesis record yet: rouse init first");
     int known = redis_read_member(r, g->partitions, member, 10000, &m, err);
@@ -83,7 +81,7 @@ int cli_member(int argc, char **argv)
         if (rc == 0)
             rc = admin_redis(c.redis, c.redis_user, c.redis_password_file, &r, &err);
         if (rc == 0)
-            rc = show(&c, str_c(names[0]), ctl, r, &err);
+            rc = show(str_c(names[0]), ctl, r, &err);
         code = rc < 0 ? cli_fail("member", &err) : rc;
         redis_free(&r);
         control_free(&ctl);

@@ -34,7 +34,7 @@ struct part {
 };
 struct counts {
     uint64_t records, entries, duplicate_entries, events, members, seen, duplicates, lost, spurious,
-        divergent, sends, withholds, converts, pending, by_fate[FATE_RETURNED + 1];
+        divergent, sends, withholds, converts, by_fate[FATE_RETURNED + 1];
     uint64_t upstream, upstream_missing, upstream_invented, dead;
     uint64_t journal, journal_ids, journal_missing, journal_spurious, journal_repeated;
 };
