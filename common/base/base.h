@@ -205,6 +205,15 @@ void diags_text(struct diags *d, size_t most, struct buf *out);
 void diags_json(struct diags *d,
                 struct buf *out); /* one JSON object a line; columns also in UTF-16 */
 void diags_github(struct diags *d, struct buf *out); /* ::error file=…,line=…,col=…:: */
+/* What a code means and the way out, for `rouse explain` and the reference. */
+struct code_text {
+    const char *meaning; /* one line, no full stop */
+    const char *advice;  /* one to three sentences */
+};
+struct diag_code {
+    const char *code;
+    struct code_text en, zh;
+};
 /* 1-based line and column (code points) of a byte offset. */
 void srcfile_pos(const struct srcfile *f, uint32_t off, int *line, int *col);
 

@@ -8,30 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const struct expr_code codes[] = {
-    {"X001", "the expression is not well formed: something is missing, or stands in a wrong place"},
-    {"X002", "a number or a text that is not written as CEL wants it"},
-    {"X003", "a limit: 4,096 characters, 64 levels deep, 2 macros inside each other"},
-    {"X004", "it might cost too much for one event: give lists and texts a smaller `max`"},
-    {"X010", "an unknown name, or an operation that these types do not have"},
-    {"X011", "part of CEL, but not of this language"},
-    {"X012", "the result is of another type than this place needs"},
-    {"X013", "a text that the field can never have (its `one_of`)"},
-    {"X014", "compared with null: an optional value is there or not, ask with has()"},
-    {"X015", "a variable that does not exist in this place"},
-    {"X016", "an address: expressions may only ask whether it is there"},
-    {"X017", "builds a text or a list where only a condition may stand"},
-    {"X018", "a constant part that always fails"},
-    {"X019", "a time zone that is unknown or not written out"},
-    {"X020", "a number that the value never reaches: `distinct` counts to 256"},
-};
-
-const struct expr_code *expr_codes(size_t *n)
-{
-    *n = BASE_LEN(codes);
-    return codes;
-}
-
 /* ---- messages ---- */
 
 #define MOST_ERRORS 50 /* of one expression */

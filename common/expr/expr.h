@@ -92,10 +92,7 @@ struct expr_ctx {
 int expr_eval(const struct expr *e, struct expr_ctx *c, struct val *out);
 bool expr_true(const struct expr *e, struct expr_ctx *c); /* NULL e = true; error = false */
 
-/* Every X code that expr_compile can give, with its meaning in a line, in order of the code. */
-struct expr_code {
-    const char *code, *meaning;
-};
-const struct expr_code *expr_codes(size_t *n);
+/* Every X code that expr_compile can give, in order. */
+const struct diag_code *expr_codes(size_t *n);
 
 #endif

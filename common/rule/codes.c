@@ -1,153 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Every code that a message may carry, with its meaning.  A code never changes its meaning; a new
- * mistake gets a new number.  x090 and up: a part of the language that is not built yet.
+ * Every code that a message may carry, with what it means and the way out in English and Chinese.  A
+ * code never changes its meaning; a new mistake gets a new number.  x090 and up: a part of the
+ * language that is not built yet.  The texts stand in codes_*.c; those of expressions in common/expr.
+ * Whoever adds a code adds a file under tests/cases/bad that produces it; a test compares the two.
  */
-#include "rule_priv.h"
+#include "codes_priv.h"
 
-static const struct rule_code table[] = {
-    {"Y001", "the file is not UTF-8"},
-    {"Y002", "the file or a text in it holds a NUL character"},
-    {"Y003", "the file is larger than 1 MiB"},
-    {"Y004", "lists and mappings are nested more than 32 deep"},
-    {"Y005", "the file has more than 200,000 nodes"},
-    {"Y006", "anchors (&x) and aliases (*x) are not allowed"},
-    {"Y007", "a value starts with `!`, which is a tag to YAML; an expression needs quotes"},
-    {"Y008", "directives (%YAML) are not allowed"},
-    {"Y009", "a file has one document; `---` begins a second one"},
-    {"Y010", "the text is not YAML"},
-    {"Y011", "merge keys (<<) are not allowed"},
-    {"Y012", "a key must be a plain word"},
-    {"Y013", "a key is given twice in the same mapping"},
-    {"Y014", "a line is indented with a tab"},
-    {"Y015", "an expression without quotes that YAML reads as something else"},
-    {"Y016", "inside { } or [ ] a comma ends a value; an expression with a comma needs quotes"},
-    {"Y017", "` #` begins a comment in the middle of an expression"},
-    {"Y018", "a comment or text of several lines in an expression that YAML folds into one line"},
-    {"Y019", "the quotes around a text belong to YAML, so a name is left: write \"'gold'\""},
-    {"S001", "a file has the sections events tables tags messages policy rules tests"},
-    {"S002", "a key that does not exist here"},
-    {"S003", "a value, a list or a mapping is wanted here"},
-    {"S004", "a key is missing"},
-    {"S005", "a name with characters that names cannot have, or one that has a meaning already"},
-    {"S006", "a name is defined twice in its section"},
-    {"S007", "true or false is wanted"},
-    {"S008", "a whole number within bounds is wanted"},
-    {"S009", "a clock time is wanted, like \"09:30\""},
-    {"S010", "a percentage is wanted, like 5%"},
-    {"S011", "one of a few words is wanted"},
-    {"S012", "a field name or a path is wanted, like data.user.id"},
-    {"S013", "an event belongs to one member, or to two with their roles"},
-    {"S014", "a file cannot be read"},
-    {"S020", "a time in a test is an offset from its start or a local time"},
-    {"S021", "a test's step names no member, or one that the test does not have"},
-    {"S022", "receipts come by themselves in a test"},
-    {"S023", "the steps of a test are in order of time"},
-    {"S024", "the record of a test is one that ingest would refuse"},
-    {"S025", "a step of a test either feeds an event or says what is expected"},
-    {"S026", "a test names a rule that does not exist"},
-    {"S027", "a test names an arm that its rule does not have"},
-    {"S090", "events without a member of their own (`members: {in: …}`) are not built yet"},
-    {"T001", "a type that does not exist"},
-    {"T002", "`one_of` or `max` does not go with this type"},
-    {"T003", "an empty `one_of`"},
-    {"T004", "a value does not fit its type"},
-    {"T005", "a field would hide `event.id`, `event.time` or `event.role`"},
-    {"T006", "a type that an event cannot carry"},
-    {"T010", "the file of a table is not CSV"},
-    {"T011", "the file of a table lacks a column"},
-    {"T012", "a cell of a table does not fit its type, or is empty and may not be"},
-    {"T013", "a key stands twice in a table"},
-    {"T014", "a table is {file, key, fields} or {list: […]}"},
-    {"T015", "the file of a table cannot be read"},
-    {"G001", "a stored tag is one value"},
-    {"G002", "a field that the event does not have"},
-    {"G003", "what is aggregated does not fit the aggregate: a sum needs numbers"},
-    {"G004", "a window is a length like 30d, or day, week, month, year"},
-    {"G005", "a `ttl` or `keep` is a length like 90d"},
-    {"G006", "an address is never public"},
-    {"G007", "a tag and the field it is taken from have different types"},
-    {"G008", "count and gap take an event; the others EVENT.FIELD, or EVENT and `of`"},
-    {"G009", "`by` needs a string"},
-    {"G010", "`profile` cannot be aggregated"},
-    {"G011", "a tag needs exactly one of the keys that say what it is"},
-    {"G012", "a `value` tag is one value"},
-    {"G013", "`levels` is a list of `- NAME: CONDITION`, best first"},
-    {"G014", "tags depend on each other in a circle"},
-    {"G015", "a tag that has a value for each key (`by`) cannot be public"},
-    {"G090", "`streak` is not built yet"},
-    {"G091", "`collect` is not built yet"},
-    {"G092", "`less` is not built yet"},
-    {"R010", "an event that does not exist"},
-    {"R011", "a tag that does not exist"},
-    {"R012", "a list of events that is empty or names one twice"},
-    {"R013", "the `for` of a silence is a length like 90d"},
-    {"R014", "the `date` of a trigger is member.TAG of type date, \"MM-DD\" or \"YYYY-MM-DD\""},
-    {"R015", "`before` and `after` count whole days, one of the two"},
-    {"R016", "a schedule is like \"day 09:00\", \"mon-fri 17:00\" or \"month last 10:00\""},
-    {"R017", "a rule cannot follow a tag that has a value for each key (`by`)"},
-    {"R018", "a trigger is an event, a list of events, or silence, date, every or tag"},
-    {"R019", "`key` is for rules that an event triggers"},
-    {"R020", "`key` is a string, an int or a bool"},
-    {"R021", "`active` is a range of dates like 2026-06-01..2026-06-18"},
-    {"R022", "the `within` of a goal is a length like 7d"},
-    {"R023", "the value of a goal is a number"},
-    {"R090", "lunar dates are not built yet"},
-    {"R091", "a silence measured by a tag (`for: {times: …}`) is not built yet"},
-    {"R092", "`workday` in a schedule is not built yet"},
-    {"R093", "a date rule on a computed tag is not built yet"},
-    {"D001", "a step has exactly one verb: wait, send, set, split, choose, stop"},
-    {"D002", "a wait is a length like 2h, or a clock time like \"09:00\" or \"1d 09:00\""},
-    {"D003", "`else` is for a wait that has an `until`"},
-    {"D004", "a step that does nothing"},
-    {"D010", "a message that does not exist"},
-    {"D011", "a parameter of the message is not given"},
-    {"D012", "a parameter that the message does not have"},
-    {"D013", "a computed tag cannot be set"},
-    {"D020", "the shares of a split add up to 100"},
-    {"D021", "only the last branch of `choose` may do without `if`"},
-    {"D022", "a second split in a rule needs a salt of its own"},
-    {"D023", "a share is a number above 0, of 100 in all"},
-    {"M001", "a text or `data` names a parameter that the message does not have"},
-    {"M002", "a `{` in a text without its `}`"},
-    {"M003", "marketing SMS begins with a signature like 【悦选】"},
-    {"M004", "marketing SMS tells how to opt out, like 拒收请回复R"},
-    {"M005", "a list cannot stand in a text"},
-    {"M006", "a parameter is a name, given once: a string or a list of strings"},
-    {"M007", "`via` names gateways, each once"},
-    {"M008", "a gateway that does not exist"},
-    {"M009", "`expire` is a length like 24h"},
-    {"M010", "the directory of the gateways cannot be read"},
-    {"M011", "a gateway's address is a tag of type address"},
-    {"M012", "marketing keeps quiet hours"},
-    {"M013", "a message has a block for a gateway that is not in its `via`"},
-    {"L001", "a limit is like `1 per day`, `3 per 7d` or `1 ever`"},
-    {"P001", "`policy` needs `tz`"},
-    {"P002", "a time zone that does not exist"},
-    {"P003", "`late` and `expire` are lengths like 1h"},
-    {"P004", "marketing through a gateway needs an entry under `consent`"},
-    {"P005", "quiet hours are like \"21:00-09:00\""},
-    {"P090", "`workdays` is not built yet"},
-    {"W001", "a clock time without quotes: other YAML readers take it for a number"},
-    {"W002", "marketing that an event starts, with neither a limit nor house caps"},
-    {"W003", "a condition that is always true"},
-    {"W004", "a condition that is always false: the rule never starts"},
-    {"W005", "a send of something that may be absent; then it is withheld as `params`"},
-    {"W006", "a message that is wanted inside the quiet hours waits until they end"},
-};
-
-const struct rule_code *rule_codes(size_t *n)
+const struct diag_code *rule_code(size_t i)
 {
-    static struct rule_code all[BASE_LEN(table) + 128]; /* filled once; the same every time */
-    static size_t len;
-    if (!len) {
-        size_t n_expr, k = BASE_LEN(table);
-        const struct expr_code *x = expr_codes(&n_expr);
-        memcpy(all, table, sizeof table);
-        for (size_t i = 0; i < n_expr && k < BASE_LEN(all); i++)
-            all[k++] = (struct rule_code){x[i].code, x[i].meaning};
-        len = k;
+    size_t n_expr;
+    const struct diag_code *expr = expr_codes(&n_expr);
+    const struct {
+        const struct diag_code *v;
+        size_t n;
+    } families[] = {{codes_yaml, n_codes_yaml},
+                    {codes_shape, n_codes_shape},
+                    {codes_tag, n_codes_tag},
+                    {codes_rule, n_codes_rule},
+                    {expr, n_expr}};
+    for (size_t k = 0; k < BASE_LEN(families); k++) {
+        if (i < families[k].n)
+            return &families[k].v[i];
+        i -= families[k].n;
     }
-    *n = len;
-    return all;
+    return NULL;
 }

@@ -350,12 +350,9 @@ struct program *rule_load_dir(const char *dir, const struct rule_options *o, str
 struct program *rule_load_texts(const struct str *names, const struct str *texts, uint32_t n,
                                 const struct rule_options *o, struct diags *d);
 void rule_free(struct program **p);
-/* Every code that a diagnostic may carry (those of yaml and expr too), with a line about it. */
-struct rule_code {
-    const char *code;
-    const char *text;
-};
-const struct rule_code *rule_codes(size_t *n);
+/* Every code that a diagnostic may carry (those of yaml and expr too): the i-th, or NULL after the
+ * last. */
+const struct diag_code *rule_code(size_t i);
 uint32_t program_rule(const struct program *p, struct str name); /* index or RULE_NONE */
 uint32_t program_tag(const struct program *p, struct str name);
 const struct rule_def *program_version(const struct program *p, struct str name, struct str hash);

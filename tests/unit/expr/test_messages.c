@@ -100,7 +100,7 @@ static void test_every_code(void **state)
     struct arena *a = arena_new(0);
     struct str all = read_file(a, ROUSE_SOURCE "/tests/unit/expr/messages.txt");
     size_t n;
-    const struct expr_code *codes = expr_codes(&n);
+    const struct diag_code *codes = expr_codes(&n);
     for (size_t i = 0; i < n; i++) {
         char word[16];
         (void)snprintf(word, sizeof word, "[%s]", codes[i].code);

@@ -89,16 +89,52 @@ static void bad_files(void **state)
     assert_true(n >= 15);
 }
 
-/* Every code in the expected files is in the table, and the table has no code twice. */
+static const struct diag_code *code_of(const char *code)
+{
+    const struct diag_code *c;
+    for (size_t i = 0; (c = rule_code(i)) != NULL; i++)
+        if (strncmp(c->code, code, 4) == 0)
+            return c;
+    return NULL;
+}
+
+static void has_text(const struct diag_code *c, const struct code_text *t, const char *lang)
+{
+    if (!t->meaning || strlen(t->meaning) < 8 || !t->advice || strlen(t->advice) < 8)
+        fail_msg("%s lacks its text in %s", c->code, lang);
+}
+
+static bool has_han(const char *s)
+{
+    struct str t = str_c(s);
+    uint32_t cp = 0;
+    for (size_t i = 0; i < t.n; i += utf8_next(t, i, &cp))
+        if (cp >= 0x4e00 && cp <= 0x9fff)
+            return true;
+    return false;
+}
+
+/* Each code stands in the table once, with its meaning and a way out in both languages. */
+static void texts(void **state)
+{
+    (void)state;
+    const struct diag_code *c;
+    size_t i = 0;
+    for (; (c = rule_code(i)) != NULL; i++) {
+        assert_int_equal(strlen(c->code), 4);
+        assert_ptr_equal(code_of(c->code), c);
+        has_text(c, &c->en, "English");
+        has_text(c, &c->zh, "Chinese");
+        if (!has_han(c->zh.meaning) || !has_han(c->zh.advice))
+            fail_msg("the Chinese text of %s is not Chinese", c->code);
+    }
+    assert_true(i > 100);
+}
+
+/* Every code in the expected files is in the table. */
 static void codes(void **state)
 {
     (void)state;
-    size_t n;
-    const struct rule_code *c = rule_codes(&n);
-    assert_true(n > 100);
-    for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < i; k++)
-            assert_string_not_equal(c[i].code, c[k].code);
     DIR *d = opendir(BAD);
     struct dirent *e;
     while ((e = readdir(d)) != NULL) {
@@ -107,13 +143,9 @@ static void codes(void **state)
         char path[512];
         snprintf(path, sizeof path, BAD "%s", e->d_name);
         struct str s = slurp(path);
-        for (const char *p = s.p; (p = strstr(p, "error[")) != NULL; p++) {
-            size_t k = 0;
-            while (k < n && strncmp(c[k].code, p + 6, 4) != 0)
-                k++;
-            if (k == n)
+        for (const char *p = s.p; (p = strstr(p, "error[")) != NULL; p++)
+            if (!code_of(p + 6))
                 fail_msg("%.4s is not in the table", p + 6);
-        }
         free((void *)(uintptr_t)s.p);
     }
     closedir(d);
@@ -121,6 +153,7 @@ static void codes(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(bad_files), cmocka_unit_test(codes)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(bad_files), cmocka_unit_test(texts),
+                                       cmocka_unit_test(codes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
