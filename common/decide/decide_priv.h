@@ -67,6 +67,19 @@ int tagset_old_at(struct tagset *t, uint32_t tag, const struct val *key, struct 
 /* Set ctx->member, member_at and arg so that expressions read this tagset at ctx->now_ms. */
 void tagset_ctx(struct tagset *t, struct expr_ctx *ctx);
 
+/* What indexed collections gained and lost since begin, read or the last call. A key may stand there
+ * more than once; the last one counts. Valid until the next write to t. */
+struct tag_link {
+    uint32_t tag;
+    bool on;
+    struct str key;
+};
+uint32_t tagset_links(struct tagset *t, const struct tag_link **out);
+/* Tell of every key of every indexed collection: what an index that is new has to learn. */
+void tagset_link_all(struct tagset *t);
+/* Is key in the collection? */
+bool tagset_holds(struct tagset *t, uint32_t tag, struct str key);
+
 /* Bring value and levels up to now_ms, in dependency order, and tell what changed since the last
  * settle among program.watched and the stored tags that were set (deduplicated, tag order of
  * dependency).  `first`: this definition was evaluated for the first time for a known member: it fires

@@ -228,10 +228,62 @@ static void move(struct tagset *t, const struct tag_def *d, const struct event *
             return;
         k->dirty = true;
     }
+    if (d->kind == TAG_STREAK && d->window.kind == WIN_LENGTH)
+        (void)tags_cells_prune(c, lower); /* a run that nobody sees any more is not continued */
     tags_cells_add(t, d, c, b, ev->at_ms, v);
     tags_mutate(t, slot);
     if (d->window.kind == WIN_LENGTH) /* the others were pruned when the day began */
         (void)tags_prune(t, slot, now_ms);
+}
+
+/* What another event takes off (less) or out of the set (drop). */
+static void take(struct tagset *t, const struct tag_def *d, const struct event *ev, int64_t now_ms)
+{
+    struct val v = {.t = V_ABSENT};
+    int64_t b = tags_win_bucket(t, &d->window, ev->at_ms);
+    uint32_t slot = t->plan->tag_slot[d->index];
+    if (slot == RULE_NONE || b < tags_win_lower(t, &d->window, now_ms))
+        return;
+    if (d->less_field != RULE_NONE) {
+        v = ev->f[d->less_field];
+        if (v.t == V_ABSENT || v.t == V_NULL)
+            return;
+        if (!tags_val_coerce(d->arg, &v)) {
+            t->errors++;
+            return;
+        }
+    }
+    struct slot *s = tags_open(t, slot);
+    if (s->bad)
+        return;
+    tags_cells_take(d, &s->c, b, v);
+    tags_mutate(t, slot);
+    if (d->window.kind == WIN_LENGTH)
+        (void)tags_prune(t, slot, now_ms);
+}
+
+static void drop(struct tagset *t, const struct tag_def *d, const struct event *ev)
+{
+    uint32_t slot = t->plan->tag_slot[d->index];
+    const struct val *v = &ev->f[d->drop_field];
+    if (slot == RULE_NONE || v->t != V_STRING)
+        return;
+    struct slot *s = tags_open(t, slot);
+    if (s->bad || !tags_cells_drop(&s->c, val_get_str(*v), ev->at_ms))
+        return;
+    tags_link(t, d, arena_str(t->strs, val_get_str(*v)), false);
+    tags_mutate(t, slot);
+}
+
+static void aggregate(struct tagset *t, const struct tag_def *d, const struct event *ev,
+                      struct expr_ctx *ctx, int64_t now_ms)
+{
+    if (d->event == ev->def->index)
+        move(t, d, ev, ctx, now_ms);
+    if (d->has_less && d->less_event == ev->def->index)
+        take(t, d, ev, now_ms);
+    if (d->has_drop && d->drop_event == ev->def->index)
+        drop(t, d, ev);
 }
 
 void tagset_event(struct tagset *t, const struct event *ev, struct expr_ctx *ctx, int64_t now_ms)
@@ -243,7 +295,7 @@ void tagset_event(struct tagset *t, const struct event *ev, struct expr_ctx *ctx
     for (uint32_t i = 0; i < l->n; i++) {
         const struct tag_def *d = &t->p->tags[l->v[i]];
         if (d->kind != TAG_STORED)
-            move(t, d, ev, ctx, now_ms);
+            aggregate(t, d, ev, ctx, now_ms);
         else if (d->from_event == ev->def->index && d->from_field != RULE_NONE)
             (void)tagset_set(t, l->v[i], &ev->f[d->from_field], ev->at_ms);
     }
@@ -275,6 +327,14 @@ static struct val make_map(struct tagset *t, const struct tag_def *d, struct slo
     return (struct val){.t = V_MAP, .n = n, .list = to};
 }
 
+static struct val make_list(struct tagset *t, const struct cells *c)
+{
+    struct val *to = arena_alloc(t->tmp, ((size_t)c->n + 1) * sizeof *to);
+    for (uint32_t i = 0; i < c->n; i++)
+        to[i] = c->v[c->n - 1 - i].v;
+    return (struct val){.t = V_LIST, .n = c->n, .list = to};
+}
+
 int tags_aggregate(struct tagset *t, uint32_t tag, int64_t now_ms, struct val *out)
 {
     const struct tag_def *d = &t->p->tags[tag];
@@ -283,10 +343,13 @@ int tags_aggregate(struct tagset *t, uint32_t tag, int64_t now_ms, struct val *o
         return 0;
     struct slot *s = tags_open(t, slot);
     int64_t lower = tags_win_lower(t, &d->window, now_ms);
-    if (!s->cached || s->clower != lower || (d->by && s->cver != t->version)) {
+    bool made = d->by || d->kind == TAG_COLLECT; /* in tmp, which the next write resets */
+    if (!s->cached || s->clower != lower || (made && s->cver != t->version)) {
         s->chas = true;
         if (d->by)
             s->cval = make_map(t, d, s, lower);
+        else if (made)
+            s->cval = make_list(t, &s->c);
         else
             s->chas = tags_cells_value(d, &s->c, lower, &s->cval);
         s->cached = true;
@@ -323,6 +386,38 @@ int tagset_get_at(struct tagset *t, uint32_t tag, const struct val *key, int64_t
             return 1;
         }
     return 0;
+}
+
+bool tagset_holds(struct tagset *t, uint32_t tag, struct str key)
+{
+    uint32_t slot = tag < t->p->n_tags ? t->plan->tag_slot[tag] : RULE_NONE;
+    if (slot == RULE_NONE || t->p->tags[tag].kind != TAG_COLLECT)
+        return false;
+    const struct slot *s = tags_open(t, slot);
+    for (uint32_t i = s->c.n; i > 0; i--)
+        if (str_eq(val_get_str(s->c.v[i - 1].v), key))
+            return true;
+    return false;
+}
+
+void tagset_link_all(struct tagset *t)
+{
+    for (uint32_t i = 0; i < t->plan->n_layout; i++) {
+        const struct tag_def *d = t->plan->slot_def[i];
+        if (t->plan->slot_kind[i] != SLOT_CELLS || !d->indexed)
+            continue;
+        const struct slot *s = tags_open(t, i);
+        for (uint32_t k = 0; k < s->c.n; k++)
+            tags_link(t, d, val_get_str(s->c.v[k].v), true);
+    }
+}
+
+uint32_t tagset_links(struct tagset *t, const struct tag_link **out)
+{
+    uint32_t n = t->n_links;
+    *out = t->links;
+    t->n_links = 0;
+    return n;
 }
 
 /* ---- reading values ---- */

@@ -120,6 +120,7 @@ static void start(struct tagset *t, const struct program *p)
     arena_reset(t->tmp);
     t->version++;
     t->errors = t->evictions = 0;
+    t->n_links = 0;
     t->member = (struct str){"", 0};
     t->day = INT64_MIN;
     t->now = INT64_MIN;
@@ -157,6 +158,7 @@ void tagset_free(struct tagset **t)
     arena_free(&(*t)->chg[0]);
     arena_free(&(*t)->chg[1]);
     free((*t)->changes);
+    free((*t)->links);
     buf_free(&(*t)->raw);
     buf_free(&(*t)->body);
     free(*t);
@@ -207,6 +209,9 @@ static void map_layout(struct tagset *t, struct frame *f, int64_t now_ms)
     for (uint32_t i = 0; i < n->n_layout; i++) {
         if (taken[i])
             continue;
+        enum tag_kind k = t->p->tags[n->slot_tag[i]].kind;
+        if (n->slot_kind[i] == SLOT_CELLS && (k == TAG_STREAK || k == TAG_COLLECT))
+            continue; /* these begin when they are written down */
         t->s[i].later = true;
         if (n->slot_kind[i] == SLOT_CELLS)
             t->s[i].since = tags_win_bucket(t, &t->p->tags[n->slot_tag[i]].window, now_ms);

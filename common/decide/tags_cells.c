@@ -4,7 +4,8 @@
  * edge; what no window can show any more is pruned from the front.  Where a kind lets a cell go earlier
  * without changing any future value, it goes: a maximum that a later bucket reaches can never be the
  * answer again; only the last event of all can be `last`; of distinct values only the newest bucket of
- * each matters, and of those only the 256 newest.
+ * each matters, and of those only the 256 newest.  A streak is one cell whose bucket only rises; a
+ * collection has a cell a key, the one that came last at the end.
  */
 #include "tags_priv.h"
 
@@ -246,16 +247,22 @@ static bool same_value(const struct val *a, const struct val *b)
            (a->n == 0 || (a->s[a->n - 1] == b->s[a->n - 1] && memcmp(a->s, b->s, a->n) == 0));
 }
 
+/* Long texts are remembered as 16 bytes of their SHA-256; `hash` is room for it. */
+static struct val shortened(struct val v, char hash[32])
+{
+    if (v.t != V_STRING || v.n <= DISTINCT_RAW)
+        return v;
+    hash_sha256(v.s, v.n, (uint8_t *)hash);
+    return (struct val){.t = V_STRING, .pad = {1}, .n = 16, .s = hash};
+}
+
 /* A value's cell moves to its newest bucket.  Above 256 the value with the oldest bucket goes: whatever
  * bound comes, the values shown are then all of them, or 256. */
 static void add_distinct(struct tagset *t, struct cells *c, int64_t b, struct val v)
 {
     char hash[32];
     bool found;
-    if (v.t == V_STRING && v.n > DISTINCT_RAW) {
-        hash_sha256(v.s, v.n, (uint8_t *)hash);
-        v = (struct val){.t = V_STRING, .pad = {1}, .n = 16, .s = hash};
-    }
+    v = shortened(v, hash);
     uint32_t i = 0;
     while (i < c->n && !same_value(&c->v[i].v, &v))
         i++;
@@ -276,6 +283,93 @@ static void add_distinct(struct tagset *t, struct cells *c, int64_t b, struct va
     struct cell *x = tags_cells_room(c, found ? i + 1 : i);
     x->b = b;
     x->v = v;
+}
+
+/* By arrival: what comes now continues what came last, wherever its time falls.  What came last is still
+ * in sight of b, or a new run begins. */
+static void add_streak(struct tagset *t, const struct tag_def *d, struct cells *c, int64_t b,
+                       struct val v)
+{
+    char hash[32];
+    bool fresh = c->n == 0;
+    struct cell *x = fresh ? tags_cells_room(c, 0) : &c->v[0];
+    bool paused = d->window.kind == WIN_LENGTH && b - x->b >= d->window.n / TIME_MIN;
+    v = shortened(v, hash);
+    if (!fresh && !paused && same_value(&x->v, &v)) {
+        x->n++;
+    } else {
+        x->v = val_dup(t->strs, v);
+        x->n = 1;
+    }
+    if (fresh || b > x->b)
+        x->b = b;
+}
+
+void tags_link(struct tagset *t, const struct tag_def *d, struct str key, bool on)
+{
+    if (!d->indexed)
+        return;
+    if (t->n_links == t->cap_links) {
+        t->cap_links = t->cap_links ? 2 * t->cap_links : 8;
+        t->links = xrealloc(t->links, t->cap_links * sizeof *t->links);
+    }
+    t->links[t->n_links++] = (struct tag_link){d->index, on, key};
+}
+
+/* The newest last; the oldest leaves above max. */
+static void add_key(struct tagset *t, const struct tag_def *d, struct cells *c, int64_t at,
+                    struct val v)
+{
+    uint32_t i = c->n;
+    while (i > 0 && !same_value(&c->v[i - 1].v, &v))
+        i--;
+    if (i > 0) {
+        v = c->v[i - 1].v;
+        at = at > c->v[i - 1].t ? at : c->v[i - 1].t;
+        cells_cut(c, i - 1, 1);
+    } else {
+        if (c->n >= d->max) {
+            tags_link(t, d, val_get_str(c->v[0].v), false);
+            cells_cut(c, 0, 1);
+            t->evictions++;
+        }
+        v = val_dup(t->strs, v);
+        tags_link(t, d, val_get_str(v), true);
+    }
+    struct cell *x = tags_cells_room(c, c->n);
+    x->t = at;
+    x->v = v;
+}
+
+bool tags_cells_drop(struct cells *c, struct str key, int64_t at)
+{
+    for (uint32_t i = c->n; i > 0; i--) {
+        if (!str_eq(val_get_str(c->v[i - 1].v), key))
+            continue;
+        if (c->v[i - 1].t > at)
+            return false;
+        cells_cut(c, i - 1, 1);
+        return true;
+    }
+    return false;
+}
+
+void tags_cells_take(const struct tag_def *d, struct cells *c, int64_t b, struct val v)
+{
+    bool fresh;
+    struct cell *x = cells_at(c, b, &fresh);
+    if (d->kind == TAG_COUNT) {
+        x->n--;
+        return;
+    }
+    if (v.t == V_DOUBLE)
+        v.d = -v.d;
+    else
+        v.i = v.i == INT64_MIN ? INT64_MAX : -v.i;
+    if (fresh)
+        x->v = v;
+    else
+        val_add(&x->v, &v);
 }
 
 void tags_cells_add(struct tagset *t, const struct tag_def *d, struct cells *c, int64_t b,
@@ -305,9 +399,13 @@ void tags_cells_add(struct tagset *t, const struct tag_def *d, struct cells *c, 
     case TAG_GAP:
         add_gap(c, b, at);
         break;
-    case TAG_STORED:
     case TAG_STREAK:
+        add_streak(t, d, c, b, v);
+        break;
     case TAG_COLLECT:
+        add_key(t, d, c, at, v);
+        break;
+    case TAG_STORED:
     case TAG_VALUE:
     case TAG_LEVELS:
         break;
@@ -362,6 +460,9 @@ static bool shown_value(const struct tag_def *d, const struct cell *x, const str
     case TAG_DISTINCT:
         *out = val_int(end - x);
         return true;
+    case TAG_COLLECT:
+        *out = (struct val){.t = V_LIST, .n = (uint32_t)(end - x)}; /* tags_aggregate lists it */
+        return true;
     default:
         break;
     }
@@ -372,8 +473,8 @@ static bool shown_value(const struct tag_def *d, const struct cell *x, const str
         if (d->kind == TAG_SUM || d->kind == TAG_AVG)
             val_add(&sum, &x->v);
     }
-    if (d->kind == TAG_COUNT)
-        *out = val_int(n);
+    if (d->kind == TAG_COUNT || d->kind == TAG_STREAK)
+        *out = val_int(n < 0 ? 0 : n); /* more was taken off than came in sight */
     else if (d->kind == TAG_SUM)
         *out = sum;
     else if (d->kind == TAG_AVG)
@@ -393,8 +494,10 @@ bool tags_cells_value(const struct tag_def *d, const struct cells *c, int64_t lo
         return shown_value(d, c->v + i, c->v + c->n, out);
     if (d->by) /* no such key */
         return false;
-    if (d->kind == TAG_COUNT || d->kind == TAG_DISTINCT)
+    if (d->kind == TAG_COUNT || d->kind == TAG_DISTINCT || d->kind == TAG_STREAK)
         *out = val_int(0);
+    else if (d->kind == TAG_COLLECT)
+        *out = (struct val){.t = V_LIST};
     else if (d->kind == TAG_SUM)
         *out = zero_of(d->arg);
     else

@@ -41,7 +41,7 @@ static uint8_t *put_cell(uint8_t *p, const struct tag_def *d, const struct cell 
 {
     switch ((int)d->kind) {
     case TAG_COUNT:
-        return put_u(p, (uint64_t)x->n);
+        return put_u(p, d->has_less ? zz(x->n) : (uint64_t)x->n);
     case TAG_AVG:
         p = put_u(p, (uint64_t)x->n);
         return tags_put_val(p, &x->v, d->arg, EPOCH_MS);
@@ -53,6 +53,10 @@ static uint8_t *put_cell(uint8_t *p, const struct tag_def *d, const struct cell 
         return tags_put_time(put_u(p, (uint64_t)x->n), x->t, prev_t);
     case TAG_DISTINCT:
         return put_distinct(p, &x->v, d->arg);
+    case TAG_STREAK:
+        return put_distinct(put_u(p, (uint64_t)x->n), &x->v, d->arg);
+    case TAG_COLLECT:
+        return put_distinct(tags_put_time(p, x->t, prev_t), &x->v, d->arg);
     default: /* sum, min, max */
         return tags_put_val(p, &x->v, d->arg, EPOCH_MS);
     }
@@ -63,7 +67,7 @@ static void get_cell(struct tagset *t, struct rd *r, const struct tag_def *d, st
 {
     switch ((int)d->kind) {
     case TAG_COUNT:
-        x->n = (int64_t)get_u(r);
+        x->n = d->has_less ? unzz(get_u(r)) : (int64_t)get_u(r);
         return;
     case TAG_AVG:
         x->n = (int64_t)get_u(r);
@@ -81,6 +85,14 @@ static void get_cell(struct tagset *t, struct rd *r, const struct tag_def *d, st
     case TAG_DISTINCT:
         x->v = get_distinct(t, r, d->arg);
         return;
+    case TAG_STREAK:
+        x->n = (int64_t)get_u(r);
+        x->v = get_distinct(t, r, d->arg);
+        return;
+    case TAG_COLLECT:
+        x->t = tags_get_time(r, prev_t);
+        x->v = get_distinct(t, r, d->arg);
+        return;
     default:
         x->v = tags_get_val(t, r, d->arg, EPOCH_MS);
         return;
@@ -89,7 +101,8 @@ static void get_cell(struct tagset *t, struct rd *r, const struct tag_def *d, st
 
 static bool one_cell(const struct tag_def *d)
 {
-    return d->kind == TAG_LAST || (d->window.kind == WIN_EVER && d->kind != TAG_DISTINCT);
+    return d->kind == TAG_LAST || d->kind == TAG_STREAK ||
+           (d->window.kind == WIN_EVER && d->kind != TAG_DISTINCT && d->kind != TAG_COLLECT);
 }
 
 /* Buckets stand before their cells: the first from 2020, the others from the one before. */
@@ -180,7 +193,7 @@ static void get_any(struct tagset *t, struct rd *r, const struct tag_def *d, str
         x->b = b;
         get_cell(t, r, d, x, prev_t);
         prev_t = x->t;
-        r->bad |= !time_ok(x->t) || (uint64_t)x->n > COUNT_MAX;
+        r->bad |= !time_ok(x->t) || (uint64_t)(x->n < 0 ? -x->n : x->n) > COUNT_MAX;
     } while (r->p < r->end);
 }
 
@@ -190,7 +203,7 @@ void tags_get_cells(struct tagset *t, struct rd *r, const struct tag_def *d, str
     int64_t most = INT64_C(1) << (d->window.kind == WIN_LENGTH ? 32 : 27);
     int64_t tail = d->kind == TAG_GAP ? tags_get_time(r, 0) : 0;
     cells_for(c, (size_t)(r->end - r->p) + 1);
-    if (d->kind == TAG_COUNT && has_buckets(d))
+    if (d->kind == TAG_COUNT && has_buckets(d) && !d->has_less)
         get_counts(r, c, base);
     else if (d->kind == TAG_DISTINCT && has_buckets(d) && is_text(d->arg))
         get_texts(r, c, base);
@@ -325,7 +338,8 @@ static void get_levels(struct rd *r, const struct tag_def *d, struct slot *s)
 
 bool tags_told_hashed(const struct tag_def *d)
 {
-    return d->by || d->type->kind == TYPE_MAP || d->type->kind == TYPE_RECORD;
+    return d->by || d->type->kind == TYPE_MAP || d->type->kind == TYPE_LIST ||
+           d->type->kind == TYPE_RECORD;
 }
 
 const struct type *tags_told_type(const struct tag_def *d)
@@ -335,6 +349,7 @@ const struct type *tags_told_type(const struct tag_def *d)
     switch ((int)d->kind) {
     case TAG_COUNT:
     case TAG_DISTINCT:
+    case TAG_STREAK:
         return &type_int;
     case TAG_GAP:
         return &type_duration;

@@ -10,7 +10,7 @@
 
 static bool is_aggregate(const struct tag_def *d)
 {
-    return d->kind >= TAG_COUNT && d->kind <= TAG_GAP;
+    return d->kind >= TAG_COUNT && d->kind <= TAG_COLLECT;
 }
 
 static bool in_list(const struct index_list *l, uint32_t v)
@@ -51,8 +51,7 @@ static bool watched_as_told(const struct program *p, const struct tag_def *d)
     return (is_aggregate(d) || d->kind == TAG_VALUE) && in_list(&p->watched, d->index);
 }
 
-/* Tags that are neither stored nor aggregate nor levels keep nothing but what was told of them; kinds
- * that are not built yet (the loader refuses them) get no slot and read as absent. */
+/* Tags that are neither stored nor aggregate nor levels keep nothing but what was told of them. */
 static void make_slots(struct plan *n)
 {
     const struct program *p = n->p;

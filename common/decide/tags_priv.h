@@ -33,13 +33,14 @@
 /* ---- one cell: what happened in one bucket --------------------------------------------------- */
 
 /* In order of b, one a bucket, but: min and max keep only cells that no later one outdoes; last keeps
- * one cell in all; distinct keeps a cell a value, b being its latest bucket. */
+ * one cell in all; distinct keeps a cell a value, b being its latest bucket; streak keeps one cell;
+ * collect one a key, in the order of their coming. */
 struct cell {
     int64_t b; /* bucket: day, minute, week, month or year number; 0 without a window */
-    int64_t n; /* count, avg, gap: events */
-    int64_t t; /* first, last, gap: time of the (first) event, ms */
+    int64_t n; /* count, avg, gap: events; streak: how many in a row */
+    int64_t t; /* first, last, gap: time of the (first) event, ms; collect: of the add */
     struct val
-        v; /* sum, avg: the sum; min max first last distinct: the value; gap: last time in .i,
+        v; /* sum, avg: the sum; min max first last distinct streak collect: the value; gap: last time in .i,
                      true in the newest cell only */
 };
 struct cells {
@@ -160,6 +161,8 @@ struct tagset {
     uint32_t chg_at;
     struct tag_change *changes;
     uint32_t n_changes, cap_changes;
+    struct tag_link *links; /* since begin/read or the last tagset_links; keys in strs */
+    uint32_t n_links, cap_links;
     struct buf raw;  /* the blob as read */
     struct buf body; /* scratch */
     struct str member;
@@ -248,6 +251,11 @@ bool tags_val_coerce(const struct type *type, struct val *v); /* false: cannot b
 int tags_val_order(const struct val *a, const struct val *b); /* of one kind: <0, 0, >0 */
 void tags_cells_add(struct tagset *t, const struct tag_def *d, struct cells *c, int64_t b,
                     int64_t at, struct val v);
+/* count, sum: take v (a number, or absent) off in bucket b. */
+void tags_cells_take(const struct tag_def *d, struct cells *c, int64_t b, struct val v);
+/* collect: the key leaves, unless it came after at. True: it was there. */
+bool tags_cells_drop(struct cells *c, struct str key, int64_t at);
+void tags_link(struct tagset *t, const struct tag_def *d, struct str key, bool on);
 bool tags_cells_prune(struct cells *c, int64_t lower); /* true: something went */
 bool tags_cells_value(const struct tag_def *d, const struct cells *c, int64_t lower,
                       struct val *out);

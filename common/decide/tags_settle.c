@@ -144,11 +144,13 @@ static bool must_wait(struct tagset *t, const struct order *o, int64_t now_ms)
     return false;
 }
 
-static int64_t map_print(struct tagset *t, const struct val *map)
+/* Of a map or a list: what tells one value from another. */
+static int64_t print_of(struct tagset *t, const struct val *map)
 {
+    uint32_t n = map->t == V_MAP ? 2 * map->n : map->n;
     struct buf *b = &t->body;
     buf_reset(b);
-    for (uint32_t i = 0; i < 2 * map->n; i++) {
+    for (uint32_t i = 0; i < n; i++) {
         buf_addf(b, "%d:%u:", map->list[i].t, map->list[i].n);
         val_text(&map->list[i], b);
     }
@@ -165,7 +167,7 @@ static void settle_told(struct tagset *t, const struct order *o, int64_t now_ms)
         return; /* absent until its window has passed */
     s->later = false;
     bool has = tagset_get(t, o->tag, now_ms, &v) == 1;
-    told = has && v.t == V_MAP ? val_int(map_print(t, &v)) : v;
+    told = has && tags_told_hashed(d) ? val_int(print_of(t, &v)) : v;
     has = has && tags_val_coerce(tags_told_type(d), &told);
     if (has == s->has && (!has || val_eq(&told, &s->v)))
         return;

@@ -2,7 +2,7 @@
 /*
  * Making room, and showing people.  Room is made where a definition lets content grow with what members
  * do: keys of a `by` first (of the tag that takes most, least recently touched first), then the oldest
- * cells of distinct and first.
+ * cells of distinct, first and collect.
  */
 #include "tags_priv.h"
 
@@ -32,7 +32,7 @@ static uint32_t largest(struct tagset *t, bool by, size_t *size)
     for (uint32_t i = 0; i < t->plan->n_layout; i++) {
         const struct tag_def *d = t->plan->slot_def[i];
         if (t->plan->slot_kind[i] != SLOT_CELLS || (d->by != NULL) != by ||
-            (!by && d->kind != TAG_DISTINCT && d->kind != TAG_FIRST))
+            (!by && d->kind != TAG_DISTINCT && d->kind != TAG_FIRST && d->kind != TAG_COLLECT))
             continue;
         const struct slot *s = tags_open(t, i);
         if (s->bad || (by ? s->n_keys : s->c.n) == 0)
@@ -57,6 +57,8 @@ static size_t drop_oldest(struct tagset *t, uint32_t slot, bool by, size_t size)
         tags_keys_drop(s, 0);
         t->evictions++;
     } else {
+        if (d->kind == TAG_COLLECT)
+            tags_link(t, d, val_get_str(s->c.v[0].v), false);
         memmove(s->c.v, s->c.v + 1, (s->c.n - 1) * sizeof *s->c.v);
         if (--s->c.n)
             n = size - body_size(t, slot);

@@ -95,15 +95,20 @@ const struct diag_code codes_tag[] = {
       "true}."},
      {"按键分别记录（`by`）的标签不能公开", "请把要给其他系统看的内容做成 value 标签：{value: "
                                             "\"member.views['A'] > 2\", public: true}。"}},
-    {"G090",
-     {"`streak` is not built yet", "Leave it out for now; a later version will have it."},
-     {"`streak` 还没有实现", "暂时不要使用，以后的版本会支持。"}},
-    {"G091",
-     {"`collect` is not built yet", "Leave it out for now; a later version will have it."},
-     {"`collect` 还没有实现", "暂时不要使用，以后的版本会支持。"}},
-    {"G092",
-     {"`less` is not built yet", "Leave it out for now; a later version will have it."},
-     {"`less` 还没有实现", "暂时不要使用，以后的版本会支持。"}},
+    {"G016",
+     {"a key that does not go with this kind of tag",
+      "less: goes with count and sum; drop: and max: with collect; by: with all but streak and "
+      "collect; window: with all but collect."},
+     {"这个键不适用于这种标签",
+      "less: 只用于 count 和 sum；drop: 和 max: 只用于 collect；by: 不能用于 streak 和 "
+      "collect；window: 不能用于 collect。"}},
+    {"G017",
+     {"`less` cannot know which of the other events belong to what `by` or `where` chooses",
+      "Make two tags, one for what is added and one for what is taken off, each with its own by: "
+      "or where:, and subtract them in a value tag: {value: member.bought - member.returned}."},
+     {"`less` 无法判断哪些扣减事件属于 `by` 或 `where` 选出的部分",
+      "请分别建两个标签（增加的和扣减的），各自写 by: 或 where:，再用 value 标签相减：{value: "
+      "member.bought - member.returned}。"}},
 
     {"M001",
      {"a text or `data` names a parameter that the message does not have",

@@ -118,6 +118,10 @@ static void index_tags(struct load *L)
                 lists_add(&by_event, t->from_event, i);
             else if (t->event != RULE_NONE)
                 lists_add(&by_event, t->event, i);
+            if (t->has_less && t->less_event != t->event)
+                lists_add(&by_event, t->less_event, i);
+            if (t->has_drop && t->drop_event != t->event)
+                lists_add(&by_event, t->drop_event, i);
         }
         if (pass == 0)
             lists_place(L, &by_event);

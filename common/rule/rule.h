@@ -28,8 +28,8 @@ enum tag_kind {
     TAG_LAST,
     TAG_DISTINCT,
     TAG_GAP,
-    TAG_STREAK,
-    TAG_COLLECT, /* later issue: refused by name */
+    TAG_STREAK, /* how often in a row the same value; window: the longest pause, WIN_LENGTH of any length */
+    TAG_COLLECT, /* a set of strings, newest first */
     TAG_VALUE,
     TAG_LEVELS,
 };
@@ -61,6 +61,12 @@ struct tag_def {
     const struct expr *of, *by, *where; /* over event and tables; NULL = none */
     struct window window;
     const struct type *arg; /* type of what is aggregated (TYPE_MONEY sums in fen) */
+    bool has_less;          /* count, sum: what this event carries is taken off, at its own time */
+    uint32_t less_event, less_field; /* field: RULE_NONE for count */
+    bool has_drop;                   /* collect: what this event carries leaves the set */
+    uint32_t drop_event, drop_field;
+    uint32_t max; /* collect: the oldest leaves above it */
+    bool indexed; /* collect: an event goes to whoever holds its key (`members: {in: TAG}`) */
     /* value, levels */
     const struct expr *value;
     const struct level *levels; /* best first; the last is the else */

@@ -9,6 +9,8 @@
 
 #define MAX_WINDOW_DAYS 3660
 #define MAX_WINDOW_LEN (48 * TIME_HOUR)
+#define COLLECT_MAX 1000 /* keys of a collection; */
+#define COLLECT_DEFAULT 64
 
 /* In the order of enum tag_kind; the key that makes the kind. */
 static const char *const kind_keys[] = {
@@ -27,13 +29,14 @@ static const struct key_def stored_keys[] = {
     [S_MAX] = {"max", false, NULL},       [S_FROM] = {"from", false, NULL},
     [S_PUBLIC] = {"public", false, NULL},
 };
-enum { A_WHAT, A_OF, A_BY, A_WHERE, A_WINDOW, A_PUBLIC, A_LESS, N_AGG };
+enum { A_WHAT, A_OF, A_BY, A_WHERE, A_WINDOW, A_PUBLIC, A_LESS, A_DROP, A_MAX, N_AGG };
 /* The first is the kind's own key and is filled in. */
 static const struct key_def agg_keys[] = {
     [A_WHAT] = {"", true, NULL},          [A_OF] = {"of", false, NULL},
     [A_BY] = {"by", false, NULL},         [A_WHERE] = {"where", false, NULL},
     [A_WINDOW] = {"window", false, NULL}, [A_PUBLIC] = {"public", false, NULL},
-    [A_LESS] = {"less", false, "G092"},
+    [A_LESS] = {"less", false, NULL},     [A_DROP] = {"drop", false, NULL},
+    [A_MAX] = {"max", false, NULL},
 };
 
 /* `max` beside `type` or `collect` is a greatest length. */
@@ -199,6 +202,22 @@ static void read_window(struct load *L, const struct yaml_node *n, struct window
         *w = (struct window){WIN_LENGTH, ms};
 }
 
+/* Of a streak: how long it may rest. */
+static void read_pause(struct load *L, const struct yaml_node *n, struct window *w)
+{
+    struct str s;
+    int64_t ms;
+    if (!n || !want_text(L, n, "`window`", &s))
+        return;
+    if (time_len(s, &ms) != 0 || ms < TIME_MIN || ms % TIME_MIN != 0 ||
+        ms > MAX_WINDOW_DAYS * TIME_DAY)
+        diags_addf(L->d, "G004", n->at, STR("a length like 2h or 1d"),
+                   STR("the window of a streak is its longest pause: whole minutes, at most 3660d"),
+                   "bad window `" STR_FMT "`", STR_ARG(s));
+    else
+        *w = (struct window){WIN_LENGTH, ms};
+}
+
 static bool is_numeric(const struct type *t)
 {
     return t->kind == TYPE_INT || t->kind == TYPE_DOUBLE || t->kind == TYPE_MONEY;
@@ -218,6 +237,7 @@ static const struct type *result_type(enum tag_kind k, const struct type *arg)
 {
     switch (k) {
     case TAG_COUNT:
+    case TAG_STREAK:
         return &type_int;
     case TAG_DISTINCT:
         return &distinct_int;
@@ -231,9 +251,8 @@ static const struct type *result_type(enum tag_kind k, const struct type *arg)
     case TAG_FIRST:
     case TAG_LAST:
         return arg;
+    case TAG_COLLECT: /* a list of them: see read_set */
     case TAG_STORED:
-    case TAG_STREAK:
-    case TAG_COLLECT:
     case TAG_VALUE:
     case TAG_LEVELS:
         break;
@@ -253,6 +272,10 @@ static bool takes(enum tag_kind k, const struct type *arg, const char **needs)
         *needs = "a number, a date or a time";
         return is_numeric(arg) || arg->kind == TYPE_DATE || arg->kind == TYPE_TIMESTAMP ||
                arg->kind == TYPE_DURATION;
+    }
+    if (k == TAG_COLLECT) {
+        *needs = "a text";
+        return arg->kind == TYPE_STRING || arg->kind == TYPE_DATE;
     }
     *needs = "a single value";
     return is_scalar(arg);
@@ -308,6 +331,107 @@ static void read_by(struct load *L, const struct yaml_node *n, const struct expr
     t->type = map;
 }
 
+/* A key of aggregates that this kind cannot have. */
+static bool misplaced(enum tag_kind k, int key)
+{
+    switch (key) {
+    case A_LESS:
+        return k != TAG_COUNT && k != TAG_SUM;
+    case A_DROP:
+    case A_MAX:
+        return k != TAG_COLLECT;
+    case A_BY:
+        return k == TAG_STREAK || k == TAG_COLLECT;
+    case A_WINDOW:
+        return k == TAG_COLLECT;
+    default:
+        return false;
+    }
+}
+
+static void check_keys(struct load *L, const struct item *it, const struct tag_def *t,
+                       const struct yaml_node **k)
+{
+    static const char *const why[N_AGG] = {
+        [A_LESS] = "`less` goes with count and sum",
+        [A_DROP] = "`drop` goes with collect",
+        [A_MAX] = "`max` goes with collect",
+        [A_BY] = "a streak is told apart by `of`, a collection has its keys already",
+        [A_WINDOW] = "a collection keeps a key until it is dropped or the newest `max` push it out",
+    };
+    for (int i = 0; i < N_AGG; i++) {
+        if (!k[i] || !misplaced(t->kind, i))
+            continue;
+        const struct yaml_pair *p = yaml_pair(it->node, str_c(agg_keys[i].name));
+        diags_addf(L->d, "G016", p->key_at, STR("leave it out"), str_c(why[i]),
+                   "`%s` does not go with %s", agg_keys[i].name, kind_keys[t->kind]);
+        k[i] = NULL;
+    }
+}
+
+/* Another event that moves this tag too; the field, where one is wanted, must be there. */
+static bool read_other(struct load *L, const struct yaml_node *n, const char *key, bool wants_field,
+                       uint32_t *event, uint32_t *field)
+{
+    if (!read_source(L, n, event, field))
+        return false;
+    if (L->events[*event]->profile) {
+        diags_addf(L->d, "G010", n->at, (struct str){0}, (struct str){0},
+                   "`profile` writes stored tags and cannot be aggregated");
+        return false;
+    }
+    if ((*field != RULE_NONE) == wants_field)
+        return true;
+    diags_addf(
+        L->d, "G008", n->at, wants_field ? STR("write EVENT.FIELD") : STR("write the event alone"),
+        (struct str){0},
+        wants_field ? "`%s` needs to know of what" : "`%s` needs an event, not one of its fields",
+        key);
+    return false;
+}
+
+static void read_less(struct load *L, const struct yaml_node *const *k, struct tag_def *t)
+{
+    const struct yaml_node *n = k[A_LESS];
+    bool field = t->kind == TAG_SUM;
+    if (k[A_BY] || k[A_WHERE]) {
+        diags_addf(L->d, "G017", n->at, STR("make two tags, and a `value` that subtracts"),
+                   STR("which of the other events belong to these cannot be known"),
+                   "`less` does not go with `%s`", k[A_BY] ? "by" : "where");
+        return;
+    }
+    if (!read_other(L, n, "less", field, &t->less_event, &t->less_field))
+        return;
+    t->has_less = true;
+    if (!field || t->arg->kind == TYPE_ERROR)
+        return;
+    const struct type *off = L->events[t->less_event]->fields->fields[t->less_field].type;
+    if (off->kind == t->arg->kind || off->kind == TYPE_ERROR ||
+        (t->arg->kind == TYPE_DOUBLE && is_numeric(off)))
+        return;
+    diags_addf(L->d, "G003", n->at, (struct str){0}, (struct str){0},
+               "this sum is of %s, and `less` is %s", type_word(t->arg), type_word(off));
+}
+
+static void read_set(struct load *L, const struct yaml_node *const *k, struct tag_def *t)
+{
+    int64_t max = COLLECT_DEFAULT;
+    if (k[A_MAX])
+        read_int(L, k[A_MAX], "`max`", 1, COLLECT_MAX, &max);
+    t->max = (uint32_t)max;
+    struct type *list = ARENA_NEW(L->a, struct type);
+    *list = (struct type){.kind = TYPE_LIST, .elem = t->arg, .max = t->max};
+    if (t->arg->kind != TYPE_ERROR)
+        t->type = list;
+    if (!k[A_DROP] || !read_other(L, k[A_DROP], "drop", true, &t->drop_event, &t->drop_field))
+        return;
+    t->has_drop = true;
+    const struct type *off = L->events[t->drop_event]->fields->fields[t->drop_field].type;
+    if (off->kind != t->arg->kind && off->kind != TYPE_ERROR && t->arg->kind != TYPE_ERROR)
+        diags_addf(L->d, "G003", k[A_DROP]->at, (struct str){0}, (struct str){0},
+                   "what is collected is %s, and `drop` is %s", type_word(t->arg), type_word(off));
+}
+
 static void load_aggregate(struct load *L, const struct item *it, struct tag_def *t)
 {
     const struct yaml_node *k[N_AGG];
@@ -317,7 +441,11 @@ static void load_aggregate(struct load *L, const struct item *it, struct tag_def
     t->type = &type_error;
     t->event = t->field = RULE_NONE;
     read_keys(L, it->node, (struct where){"tag", it->name}, keys, N_AGG, NULL, 0, k);
-    read_window(L, k[A_WINDOW], &t->window);
+    check_keys(L, it, t, k);
+    if (t->kind == TAG_STREAK)
+        read_pause(L, k[A_WINDOW], &t->window);
+    else
+        read_window(L, k[A_WINDOW], &t->window);
     read_bool(L, k[A_PUBLIC], "`public`", &t->public_);
     if (!k[A_WHAT] || !read_source(L, k[A_WHAT], &t->event, &t->field))
         return;
@@ -334,6 +462,10 @@ static void load_aggregate(struct load *L, const struct item *it, struct tag_def
     t->arg = &type_error;
     check_arg(L, k[A_WHAT], t, k[A_OF]);
     t->type = result_type(t->kind, t->arg);
+    if (k[A_LESS])
+        read_less(L, k, t);
+    if (t->kind == TAG_COLLECT)
+        read_set(L, k, t);
     if (k[A_BY])
         read_by(L, k[A_BY], &env, t);
     if (k[A_BY] && t->public_)
@@ -347,7 +479,7 @@ static void load_aggregate(struct load *L, const struct item *it, struct tag_def
  * changes how a value is shown or how long it counts does not make another tag. */
 static uint64_t def_hash(const struct tag_def *t, const struct yaml_node *n)
 {
-    static const char *const shown[] = {"public", "default", "ttl", "one_of", "max", "from"};
+    static const char *const shown[] = {"public", "max", "default", "ttl", "one_of", "from"};
     struct buf b;
     buf_init(&b, 2 * YAML_MAX_BYTES);
     buf_addstr(&b, t->name);
@@ -366,7 +498,8 @@ static uint64_t def_hash(const struct tag_def *t, const struct yaml_node *n)
         last = least->key;
         bool skip = false;
         for (size_t i = 0; i < BASE_LEN(shown); i++)
-            skip |= str_eqc(last, shown[i]) && (i == 0 || t->kind == TAG_STORED);
+            skip |= str_eqc(last, shown[i]) &&
+                    (i == 0 || t->kind == TAG_STORED || (i == 1 && t->kind == TAG_COLLECT));
         if (skip)
             continue;
         buf_addc(&b, '\0');
@@ -472,12 +605,9 @@ static void load_tag(struct load *L, const struct item *it, struct tag_def *t, i
         want_map(L, it->node, arena_printf(L->a, "tag `" STR_FMT "`", STR_ARG(it->name)));
     else if (kind < 0 || two)
         bad_kind(L, it, at, kind >= 0);
-    else if (kind == TAG_STREAK || kind == TAG_COLLECT)
-        unbuilt(L, kind == TAG_STREAK ? "G090" : "G091", at,
-                kind == TAG_STREAK ? "`streak`" : "`collect`");
     else if (kind == TAG_STORED)
         load_stored(L, it, t);
-    else if (kind < TAG_STREAK)
+    else if (kind < TAG_VALUE)
         load_aggregate(L, it, t);
     if (diags_errors(L->d) > before) {
         L->tag_broken[t->index] = true;

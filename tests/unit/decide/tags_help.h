@@ -112,6 +112,9 @@ static inline const struct expr *world_expr(struct world *w, bool member, const 
     return e;
 }
 
+static const struct type type_strings = {
+    .kind = TYPE_LIST, .name = {"list", 4}, .elem = &type_string, .max = 3};
+
 static inline struct tag_def *tag_add(struct world *w, const char *name, enum tag_kind kind,
                                       const struct type *type)
 {
@@ -135,10 +138,13 @@ static inline struct tag_def *agg_add(struct world *w, const char *name, enum ta
     d->field = field;
     d->window = (struct window){win, n};
     d->arg = field == RULE_NONE ? NULL : field_t[field];
-    d->type = kind == TAG_COUNT || kind == TAG_DISTINCT ? &type_int
-              : kind == TAG_GAP                         ? &type_duration
-              : kind == TAG_AVG                         ? &type_double
-                                                        : d->arg;
+    d->max = 3;
+    d->type = kind == TAG_COUNT || kind == TAG_DISTINCT || kind == TAG_STREAK ? &type_int
+              : kind == TAG_GAP                                               ? &type_duration
+              : kind == TAG_AVG                                               ? &type_double
+                                                                              : d->arg;
+    if (kind == TAG_COLLECT)
+        d->type = &type_strings;
     d->def_hash += (uint64_t)win * 7919 + (uint64_t)n;
     return d;
 }

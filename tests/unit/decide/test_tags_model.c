@@ -29,6 +29,7 @@ struct ref_tag {
 };
 struct ref {
     const struct world *w;
+    int64_t now[MAX_EVENTS]; /* when it arrived */
     struct test_event *ev;
     char (*sku)[32], (*note)[64];
     uint32_t n;
@@ -122,6 +123,7 @@ static void ref_event(struct ref *r, int64_t now)
 {
     uint32_t e = r->n++;
     struct val v;
+    r->now[e] = now;
     for (uint32_t i = 0; i < r->w->p.n_tags; i++) {
         const struct tag_def *d = &r->w->tags[i];
         r->tag[i].dead[e] =
@@ -138,6 +140,43 @@ static bool less(const struct val *a, const struct val *b)
     return a->t == V_DOUBLE ? a->d < b->d : a->i < b->i;
 }
 
+/* Replays the arrivals: how many in a row, and the latest moment of the run. */
+static void ref_streak(const struct ref *r, const struct tag_def *d, int64_t now, struct val *out)
+{
+    int64_t n = 0, latest = 0;
+    struct val v, run = {0};
+    for (uint32_t i = 0; i < r->n; i++) {
+        int64_t at = r->ev[i].ev.at_ms;
+        if (r->tag[d->index].dead[i] || !ref_counts(d, &r->ev[i], &v))
+            continue;
+        if (n && !ref_visible(r->w, &d->window, latest, r->now[i]))
+            n = 0;
+        bool on = n && val_eq(&run, &v) && ref_visible(r->w, &d->window, latest, at);
+        latest = n && latest > at ? latest : at;
+        n = on ? n + 1 : 1;
+        run = v;
+    }
+    *out = val_int(n && ref_visible(r->w, &d->window, latest, now) ? n : 0);
+}
+
+/* The three different texts that came last, newest first. */
+static void ref_set(const struct ref *r, const struct tag_def *d, struct val *out)
+{
+    static struct val list[4];
+    uint32_t n = 0;
+    struct val v;
+    for (uint32_t i = r->n; i-- > 0 && n < 3;) {
+        if (r->tag[d->index].dead[i] || !ref_counts(d, &r->ev[i], &v))
+            continue;
+        uint32_t k = 0;
+        while (k < n && !val_eq(&list[k], &v))
+            k++;
+        list[k] = v;
+        n = k == n ? n + 1 : n;
+    }
+    *out = (struct val){.t = V_LIST, .n = n, .list = list};
+}
+
 /* Of one key (or all when NULL). */
 static bool ref_value(const struct ref *r, const struct tag_def *d, const char *key, int64_t now,
                       struct val *out)
@@ -147,6 +186,10 @@ static bool ref_value(const struct ref *r, const struct tag_def *d, const char *
     uint32_t n_seen = 0;
     __int128 sum = 0;
     double dsum = 0;
+    if (d->kind == TAG_STREAK)
+        return ref_streak(r, d, now, out), true;
+    if (d->kind == TAG_COLLECT)
+        return ref_set(r, d, out), true;
     for (uint32_t i = 0; i < r->n; i++) {
         int64_t at = r->ev[i].ev.at_ms;
         if (r->tag[d->index].dead[i] || (key && strcmp(r->sku[i], key) != 0) ||
@@ -169,8 +212,15 @@ static bool ref_value(const struct ref *r, const struct tag_def *d, const char *
             seen[n_seen++] = v;
         n++;
     }
+    for (uint32_t i = 0; d->has_less && i < r->n; i++) {
+        bool in = ref_visible(r->w, &d->window, r->ev[i].ev.at_ms, r->now[i]) &&
+                  ref_visible(r->w, &d->window, r->ev[i].ev.at_ms, now);
+        n -= d->kind == TAG_COUNT && in;
+        dsum -= in ? (double)r->ev[i].f[F_QTY].i : 0;
+    }
     switch ((int)d->kind) {
     case TAG_COUNT:
+        n = n < 0 ? 0 : n;
         *out = val_int(n);
         return !key || n;
     case TAG_DISTINCT:
@@ -256,16 +306,26 @@ static const struct kind_field kinds[] = {
     {TAG_MIN, F_AMOUNT},    {TAG_MAX, F_AMOUNT},    {TAG_MIN, F_SCORE},    {TAG_MAX, F_NOTE},
     {TAG_FIRST, F_NOTE},    {TAG_FIRST, F_AMOUNT},  {TAG_LAST, F_NOTE},    {TAG_LAST, N_BUY + 1},
     {TAG_FIRST, N_BUY + 1}, {TAG_DISTINCT, F_NOTE}, {TAG_DISTINCT, F_QTY}, {TAG_GAP, RULE_NONE},
-    {TAG_FIRST, F_DAY},     {TAG_LAST, F_BIG},
+    {TAG_FIRST, F_DAY},     {TAG_LAST, F_BIG},      {TAG_STREAK, F_NOTE},  {TAG_STREAK, F_QTY},
+    {TAG_STREAK, F_BIG},    {TAG_COLLECT, F_SKU},   {TAG_COLLECT, F_NOTE},
 };
 
-/* Twelve tags of the 220 kinds and windows, some with by, where or of. */
+static bool less_goes(const struct kind_field *k)
+{
+    return (k->kind == TAG_COUNT && k->field == F_NOTE) ||
+           (k->kind == TAG_SUM && k->field == F_SCORE);
+}
+
+/* Twelve tags of the kinds and windows, some with by, where, of or less. */
 static struct world *random_world(const char *zone)
 {
     struct world *w = world_new(zone);
     for (uint32_t i = 0; i < 12; i++) {
         const struct kind_field *k = &kinds[rnd(BASE_LEN(kinds))];
         const struct window *win = &windows[rnd(BASE_LEN(windows))];
+        bool pause = k->kind == TAG_STREAK, set = k->kind == TAG_COLLECT;
+        if (set || (pause && win->kind != WIN_LENGTH))
+            win = &windows[0];
         struct tag_def *d = agg_add(w,
                                     arena_printf(w->a, "t%02u_%d_%d_%d_%d", i, k->kind,
                                                  (int)k->field, win->kind, (int)(win->n % 1000)),
@@ -274,9 +334,16 @@ static struct world *random_world(const char *zone)
             d->of = world_expr(w, false, "event.qty * 2", &type_int);
             d->field = RULE_NONE;
         }
+        if (less_goes(k) && rnd(2)) {
+            d->has_less = true;
+            d->less_event = EV_BUY;
+            d->less_field = k->kind == TAG_SUM ? F_QTY : RULE_NONE;
+            d->def_hash++;
+            continue;
+        }
         if (rnd(3) == 0)
             d->where = world_expr(w, false, "event.qty >= 3", &type_bool);
-        if (rnd(3) == 0)
+        if (rnd(3) == 0 && !pause && !set)
             agg_by(w, d, "event.sku");
     }
     world_done(w);
