@@ -200,11 +200,13 @@ void diags_sort(struct diags *d); /* by (file order, offset) */
 void diags_own(struct diags *d);
 size_t diags_len(const struct diags *d);
 const struct diag *diags_get(const struct diags *d, size_t i);
-/* As people read it, at most `most` errors, blank line between, then "N errors, M warnings". */
+/* As people read it, at most `most`, blank line between, then "N errors, M warnings". */
 void diags_text(struct diags *d, size_t most, struct buf *out);
-void diags_json(struct diags *d,
-                struct buf *out); /* one JSON object a line; columns also in UTF-16 */
-void diags_github(struct diags *d, struct buf *out); /* ::error file=…,line=…,col=…:: */
+/* One JSON object a line: severity code text; file line col utf16 end_line end_col end_utf16 (utf16:
+ * the column in UTF-16 units, as editors count); label and note where there are. */
+void diags_json(struct diags *d, size_t most, struct buf *out);
+void diags_github(struct diags *d, size_t most,
+                  struct buf *out); /* ::error file=…,line=…,col=…:: */
 /* What a code means and the way out, for `rouse explain` and the reference. */
 struct code_text {
     const char *meaning; /* one line, no full stop */

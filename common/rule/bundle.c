@@ -289,12 +289,11 @@ static int take_record(struct reader *r, const struct rec *rec)
     return bad_bundle(r, "an unknown kind of record");
 }
 
-static int csv_of_bundle(struct load *L, struct str table, struct str file,
-                         const struct srcfile *at, struct str *out, struct err *err)
+static int csv_of_bundle(struct load *L, struct str table, struct str path, struct str *out,
+                         struct err *err)
 {
     const struct reader *r = L->csv_arg;
-    (void)file;
-    (void)at;
+    (void)path;
     for (uint32_t i = 0; i < r->n_csvs; i++) {
         if (str_eq(r->csvs[i].table, table)) {
             *out = r->csvs[i].text;

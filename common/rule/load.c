@@ -6,15 +6,7 @@
  */
 #include "rule_priv.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-
-#define MAX_CSV_BYTES (16u << 20)
-#define MAX_FILES 10000
-#define MAX_DIR_DEPTH 16
 
 struct loaded *loaded_new(void)
 {
@@ -71,129 +63,21 @@ int load_program(struct load *L)
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
-struct file {
-    char *path;
-    struct srcfile src;
-};
-struct files {
-    struct file *v;
-    size_t n, cap;
-};
-
-static int read_file(const char *path, size_t max, struct buf *out, struct err *err)
-{
-    FILE *f = fopen(path, "rbe");
-    if (!f)
-        return err_set(err, ERR_FATAL, "%s: %s", path, strerror(errno));
-    buf_init(out, max + 1);
-    char chunk[16384];
-    size_t got;
-    while ((got = fread(chunk, 1, sizeof chunk, f)) > 0 && !out->over)
-        buf_add(out, chunk, got);
-    int bad = ferror(f);
-    fclose(f);
-    if (bad || out->over || out->n > max) {
-        buf_free(out);
-        return bad ? err_set(err, ERR_FATAL, "%s: cannot be read", path)
-                   : err_set(err, ERR_FATAL, "%s: larger than %zu MiB", path, max >> 20);
-    }
-    return 0;
-}
-
-int read_whole(struct load *L, const char *path, size_t max, struct str *out)
-{
-    struct err err = {0};
-    struct buf b;
-    if (read_file(path, max, &b, &err)) {
-        diags_addf(L->d, "S014", span_none(), (struct str){0}, (struct str){0}, "%s", err.text);
-        return -1;
-    }
-    *out = arena_str(L->a, buf_str(&b));
-    buf_free(&b);
-    return 0;
-}
-
-static bool is_yaml(const char *name)
-{
-    size_t n = strlen(name);
-    return n > 5 && strcmp(name + n - 5, ".yaml") == 0;
-}
-
-static void add_file(struct files *fs, const char *path)
-{
-    if (fs->n == fs->cap) {
-        fs->cap = fs->cap ? fs->cap * 2 : 16;
-        fs->v = xrealloc(fs->v, fs->cap * sizeof *fs->v);
-    }
-    fs->v[fs->n++] = (struct file){.path = xstrdup(path)};
-}
-
-static int walk(struct files *fs, const char *dir, int depth, struct err *err);
-
-static int walk_entry(struct files *fs, const char *dir, const char *name, int depth,
+/* A table's file stands beside the file that names it. */
+static int csv_beside(struct load *L, struct str table, struct str path, struct str *out,
                       struct err *err)
 {
-    char path[4096];
-    if (snprintf(path, sizeof path, "%s/%s", dir, name) >= (int)sizeof path)
-        return err_set(err, ERR_FATAL, "%s/%s: the path is too long", dir, name);
-    struct stat st;
-    if (stat(path, &st) != 0)
-        return err_set(err, ERR_FATAL, "%s: %s", path, strerror(errno));
-    if (S_ISDIR(st.st_mode))
-        return walk(fs, path, depth + 1, err);
-    if (!S_ISREG(st.st_mode) || !is_yaml(name))
-        return 0;
-    if (fs->n == MAX_FILES)
-        return err_set(err, ERR_FATAL, "%s: more than %d files", dir, MAX_FILES);
-    add_file(fs, path);
-    return 0;
-}
-
-static int walk(struct files *fs, const char *dir, int depth, struct err *err)
-{
-    if (depth > MAX_DIR_DEPTH)
-        return err_set(err, ERR_FATAL, "%s: nested too deep", dir);
-    DIR *d = opendir(dir);
-    if (!d)
-        return err_set(err, ERR_FATAL, "%s: %s", dir, strerror(errno));
-    int rc = 0;
-    struct dirent *e;
-    while (rc == 0 && (e = readdir(d)) != NULL)
-        if (e->d_name[0] != '.')
-            rc = walk_entry(fs, dir, e->d_name, depth, err);
-    closedir(d);
-    return rc;
-}
-
-static int by_path(const void *a, const void *b)
-{
-    return strcmp(((const struct file *)a)->path, ((const struct file *)b)->path);
-}
-
-/* A table's file stands beside the file that names it. */
-static int csv_beside(struct load *L, struct str table, struct str file, const struct srcfile *at,
-                      struct str *out, struct err *err)
-{
+    struct err why = {0};
     (void)table;
-    size_t n = at->name.n;
-    while (n > 0 && at->name.p[n - 1] != '/')
-        n--;
-    char path[4096];
-    int len = snprintf(path, sizeof path, STR_FMT STR_FMT, (int)n, at->name.p, STR_ARG(file));
-    if (len < 0 || len >= (int)sizeof path)
-        return err_set(err, ERR_INPUT, "the path is too long");
-    struct buf b;
-    if (read_file(path, MAX_CSV_BYTES, &b, err))
-        return -1;
-    *out = arena_str(L->a, buf_str(&b));
-    buf_free(&b);
-    return 0;
+    if (file_read(L->a, arena_str(L->a, path).p, TABLE_MAX_BYTES, out, &why) == FILE_READ)
+        return 0;
+    return err_set(err, ERR_INPUT, STR_FMT ": %s", STR_ARG(path), why.text);
 }
 
 /* Parse all files; then, unless one of them could not be read at all, the program. */
 static int load_sources(struct load *L, const struct srcfile *files, size_t n)
 {
-    bool missing = false;
+    bool missing = L->unread;
     for (size_t i = 0; i < n; i++) {
         const struct yaml_node *root;
         yaml_parse(L->a, &files[i], L->d, &root);
@@ -215,61 +99,29 @@ static int finish(struct load *L, int rc, struct program **out)
     return p ? 0 : -1;
 }
 
-static int find_files(const char *dir, struct files *fs, struct err *err)
+struct program *rule_load_paths(const char *const *paths, size_t n, const struct rule_options *o,
+                                struct diags *d, struct err *err)
 {
-    struct stat st;
-    if (stat(dir, &st) != 0)
-        return err_set(err, ERR_FATAL, "%s: %s", dir, strerror(errno));
-    if (S_ISREG(st.st_mode)) {
-        add_file(fs, dir);
-        return 0;
+    struct load L;
+    struct srcfile *src = NULL;
+    struct program *p = NULL;
+    size_t n_src = 0;
+    load_begin(&L, loaded_new(), d, o);
+    L.csv = csv_beside;
+    if (files_read(&L, paths, n, &src, &n_src, err) == 0) {
+        finish(&L, load_sources(&L, src, n_src), &p);
+    } else {
+        diags_own(d);
+        p = L.p;
+        rule_free(&p);
     }
-    if (walk(fs, dir, 0, err))
-        return -1;
-    qsort(fs->v, fs->n, sizeof *fs->v, by_path);
-    if (fs->n == 0)
-        return err_set(err, ERR_FATAL, "%s: no *.yaml files", dir);
-    return 0;
-}
-
-static int read_all(struct load *L, struct files *fs, struct srcfile **out, struct err *err)
-{
-    struct srcfile *src = ARENA_ARRAY(L->a, struct srcfile, fs->n);
-    for (size_t i = 0; i < fs->n; i++) {
-        struct buf b;
-        if (read_file(fs->v[i].path, 2 * YAML_MAX_BYTES, &b, err))
-            return -1;
-        src[i].name = arena_str(L->a, str_c(fs->v[i].path));
-        src[i].text = arena_str(L->a, buf_str(&b));
-        src[i].order = (uint32_t)i;
-        buf_free(&b);
-    }
-    *out = src;
-    return 0;
+    return p;
 }
 
 struct program *rule_load_dir(const char *dir, const struct rule_options *o, struct diags *d,
                               struct err *err)
 {
-    struct files fs = {0};
-    struct load L;
-    struct srcfile *src = NULL;
-    struct program *p = NULL;
-    size_t n = strlen(dir);
-    char *base = xmemdup0(dir, n > 1 && dir[n - 1] == '/' ? n - 1 : n);
-    load_begin(&L, loaded_new(), d, o);
-    L.csv = csv_beside;
-    if (find_files(base, &fs, err) || read_all(&L, &fs, &src, err)) {
-        p = L.p;
-        rule_free(&p);
-    } else {
-        finish(&L, load_sources(&L, src, fs.n), &p);
-    }
-    for (size_t i = 0; i < fs.n; i++)
-        free(fs.v[i].path);
-    free(fs.v);
-    free(base);
-    return p;
+    return rule_load_paths(&dir, 1, o, d, err);
 }
 
 struct memory {
@@ -277,11 +129,10 @@ struct memory {
     uint32_t n;
 };
 
-static int csv_in_memory(struct load *L, struct str table, struct str file,
-                         const struct srcfile *at, struct str *out, struct err *err)
+static int csv_in_memory(struct load *L, struct str table, struct str file, struct str *out,
+                         struct err *err)
 {
     (void)table;
-    (void)at;
     const struct memory *m = L->csv_arg;
     for (uint32_t i = 0; i < m->n; i++) {
         if (str_eq(m->names[i], file)) {

@@ -49,18 +49,26 @@ void add_gateway(struct load *L, struct str name, struct str tag)
     L->l->address_tags[i] = arena_str(L->a, tag);
 }
 
-static void read_adapter(struct load *L, const char *dir, const char *file)
+#define MAX_ADAPTERS (MAX_GATEWAYS - 2) /* two are built in */
+
+/* The name and address of one adapter; what else it says is the dispatcher's. */
+static void read_adapter(struct load *L, const char *path, struct str name, uint32_t order)
 {
-    char path[4096];
-    size_t n = strlen(file);
-    struct str name = {file, n - 5}, text;
-    if (!is_name(name) || snprintf(path, sizeof path, "%s/%s", dir, file) >= (int)sizeof path)
-        return;
-    if (read_whole(L, path, YAML_MAX_BYTES, &text))
-        return;
     struct srcfile *src = ARENA_NEW(L->a, struct srcfile);
-    *src = (struct srcfile){.name = str_c(arena_strdup(L->a, path)), .text = text};
-    src->order = UINT32_MAX;
+    struct err err = {0};
+    *src = (struct srcfile){.name = str_c(arena_strdup(L->a, path)), .order = order};
+    src->text = STR("");
+    struct span at = {src, 0, 0};
+    if (!is_name(name)) {
+        diags_addf(L->d, "S005", at,
+                   STR("use lower-case letters, digits and _, beginning with a letter"),
+                   (struct str){0}, "`" STR_FMT "` cannot be the name of a gateway", STR_ARG(name));
+        return;
+    }
+    if (file_read(L->a, path, YAML_MAX_BYTES, &src->text, &err) != FILE_READ) {
+        diags_addf(L->d, "S014", at, (struct str){0}, (struct str){0}, "%s", err.text);
+        return;
+    }
     const struct yaml_node *root;
     if (yaml_parse(L->a, src, L->d, &root))
         return;
@@ -74,26 +82,46 @@ static int by_string(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static void read_adapters(struct load *L, const char *dir)
+static void bad_directory(struct load *L, const char *dir, const char *why)
+{
+    diags_addf(L->d, "M010", span_none(), (struct str){0}, (struct str){0},
+               "the gateways' directory %s: %s", dir, why);
+}
+
+/* The *.yaml of the directory, sorted, each in the arena. */
+static size_t list_adapters(struct load *L, const char *dir, char *paths[MAX_ADAPTERS])
 {
     DIR *d = opendir(dir);
-    if (!d) {
-        diags_addf(L->d, "M010", span_none(), (struct str){0}, (struct str){0},
-                   "the gateways' directory %s: %s", dir, strerror(errno));
-        return;
-    }
-    char *names[MAX_GATEWAYS];
     size_t n = 0;
     struct dirent *e;
-    while ((e = readdir(d)) != NULL && n < MAX_GATEWAYS) {
+    if (!d) {
+        bad_directory(L, dir, strerror(errno));
+        return 0;
+    }
+    while ((e = readdir(d)) != NULL) {
         size_t len = strlen(e->d_name);
-        if (e->d_name[0] != '.' && len > 5 && strcmp(e->d_name + len - 5, ".yaml") == 0)
-            names[n++] = arena_strdup(L->a, e->d_name);
+        if (e->d_name[0] == '.' || len <= 5 || strcmp(e->d_name + len - 5, ".yaml") != 0)
+            continue;
+        if (n == MAX_ADAPTERS) {
+            bad_directory(L, dir, arena_printf(L->a, "more than %d adapters", MAX_ADAPTERS));
+            break;
+        }
+        paths[n++] = arena_printf(L->a, "%s/%s", dir, e->d_name);
     }
     closedir(d);
-    qsort(names, n, sizeof *names, by_string);
-    for (size_t i = 0; i < n; i++)
-        read_adapter(L, dir, names[i]);
+    qsort(paths, n, sizeof *paths, by_string);
+    return n;
+}
+
+static void read_adapters(struct load *L, const char *dir)
+{
+    char *paths[MAX_ADAPTERS];
+    size_t n = list_adapters(L, dir, paths);
+    for (size_t i = 0; i < n; i++) {
+        struct str file = str_c(strrchr(paths[i], '/') + 1);
+        read_adapter(L, paths[i], (struct str){file.p, file.n - 5},
+                     FIRST_ADAPTER_FILE + (uint32_t)i);
+    }
 }
 
 static int by_gateway(const void *a, const void *b)

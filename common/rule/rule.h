@@ -352,6 +352,9 @@ struct rule_options {
  * memory. */
 struct program *rule_load_dir(const char *dir, const struct rule_options *o, struct diags *d,
                               struct err *err);
+/* The same from several directories and files. */
+struct program *rule_load_paths(const char *const *paths, size_t n, const struct rule_options *o,
+                                struct diags *d, struct err *err);
 /* The same from texts in memory: file names and contents. */
 struct program *rule_load_texts(const struct str *names, const struct str *texts, uint32_t n,
                                 const struct rule_options *o, struct diags *d);

@@ -63,9 +63,9 @@ struct load {
     const struct rule_options *o;
     struct items *items; /* = l->items */
     bool bundle;         /* from a bundle: zone and gateways are given, files are not read */
-    /* The contents of a table's file: 0, or -1 and err. `at` says in which file it is named. */
-    int (*csv)(struct load *L, struct str table, struct str file, const struct srcfile *at,
-               struct str *out, struct err *err);
+    bool unread;         /* a file could not be read: what it defines would be missed */
+    /* The contents of a table's file, beside the file that names it: 0, or -1 and err. */
+    int (*csv)(struct load *L, struct str table, struct str path, struct str *out, struct err *err);
     void *csv_arg;
     /* A bundle's earlier texts, compiled once the rules stand and before the indexes. */
     void (*load_olds)(struct reader *r);
@@ -128,6 +128,21 @@ int read_word(struct load *L, const struct yaml_node *n, const char *what,
 uint32_t as_list(const struct yaml_node *n, const struct yaml_node *const **items,
                  const struct yaml_node **one);
 
+/* ---- files.c --------------------------------------------------------------------------------- */
+
+#define TABLE_MAX_BYTES (16u << 20)
+/* struct srcfile's order: messages about tables and adapters come after those about rule files. */
+#define FIRST_TABLE_FILE 0x80000000u
+#define FIRST_ADAPTER_FILE 0xc0000000u
+enum file_got { FILE_READ, FILE_TOO_LARGE, FILE_UNREADABLE };
+/* An ordinary file of at most `max` bytes; else err says why, without the path. Never waits. */
+enum file_got file_read(struct arena *a, const char *path, size_t max, struct str *out,
+                        struct err *err);
+/* The *.yaml of directories (sorted by path) and files.  0, though some may be missing: reported, and
+ * L->unread.  -1 and err: no program can come of this. */
+int files_read(struct load *L, const char *const *paths, size_t n, struct srcfile **out,
+               size_t *n_out, struct err *err);
+
 /* ---- gather.c -------------------------------------------------------------------------------- */
 
 void items_add(struct load *L, enum section s, struct item it);
@@ -189,8 +204,6 @@ void build_indexes(struct load *L);
 void lint(struct load *L);
 
 void add_gateway(struct load *L, struct str name, struct str tag);
-/* A file's bytes; 0, or -1 and reported. */
-int read_whole(struct load *L, const char *path, size_t max, struct str *out);
 /* Reads the event named by a node; RULE_NONE = reported. */
 uint32_t read_event(struct load *L, const struct yaml_node *n);
 uint32_t event_index(const struct load *L, struct str name);

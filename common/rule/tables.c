@@ -10,6 +10,7 @@
 
 #define MAX_ROWS 200000
 #define MAX_LIST 100000
+#define MAX_BAD_ROWS 10 /* reported of a table */
 
 enum { K_FILE, K_KEY, K_FIELDS, K_LIST, N_KEYS };
 static const struct key_def table_keys[] = {
@@ -193,7 +194,8 @@ static int by_key(const void *a, const void *b)
 
 static void check_keys(struct csv *c)
 {
-    for (uint32_t i = 1; i < c->n; i++) {
+    uint32_t bad = 0;
+    for (uint32_t i = 1; i < c->n && bad < MAX_BAD_ROWS; i++) {
         if (by_key(&c->rows[i - 1], &c->rows[i]) != 0)
             continue;
         const struct row *a = &c->rows[i - 1], *b = &c->rows[i];
@@ -201,10 +203,16 @@ static void check_keys(struct csv *c)
             a = b;
             b = &c->rows[i - 1];
         }
+        bad++;
         int line, col;
         srcfile_pos(c->file, a->at.start, &line, &col);
         struct str label = str_c(arena_printf(c->L->a, "first given at line %d", line));
-        diags_addf(c->L->d, "T013", b->at, label, (struct str){0}, "duplicate key");
+        if (b->key.t == V_INT)
+            diags_addf(c->L->d, "T013", b->at, label, (struct str){0}, "duplicate key `%lld`",
+                       (long long)b->key.i);
+        else
+            diags_addf(c->L->d, "T013", b->at, label, (struct str){0},
+                       "duplicate key `" STR_FMT "`", STR_ARG(val_get_str(b->key)));
     }
 }
 
@@ -233,7 +241,7 @@ static void read_csv(struct csv *c, struct str key, struct expr_table *out)
     c->i = str_starts(t, "\xef\xbb\xbf") ? 3 : 0;
     size_t before = diags_errors(c->L->d);
     bool ok = find_columns(c, key);
-    while (ok && c->i < t.n && diags_errors(c->L->d) < before + 10)
+    while (ok && c->i < t.n && diags_errors(c->L->d) < before + MAX_BAD_ROWS)
         ok = read_row(c) || diags_errors(c->L->d) > before;
     if (diags_errors(c->L->d) > before)
         return;
@@ -278,8 +286,17 @@ static void keep_csv(struct load *L, struct str table, struct str text)
     l->csvs = v;
 }
 
+/* A bundle has no files, and its tables' names stand in no directory. */
+static struct str beside(struct load *L, const struct srcfile *at, struct str file)
+{
+    size_t n = at->name.n;
+    while (n > 0 && at->name.p[n - 1] != '/')
+        n--;
+    return str_c(arena_printf(L->a, STR_FMT STR_FMT, (int)n, at->name.p, STR_ARG(file)));
+}
+
 static void load_file(struct load *L, const struct item *it, const struct yaml_node **k,
-                      struct expr_table *out)
+                      uint32_t number, struct expr_table *out)
 {
     struct str file, key;
     struct csv c = {.L = L, .table = it->name};
@@ -298,13 +315,14 @@ static void load_file(struct load *L, const struct item *it, const struct yaml_n
     }
     struct err err = {0};
     struct str text;
-    if (L->csv(L, it->name, file, k[K_FILE]->at.file, &text, &err)) {
+    struct str path = beside(L, k[K_FILE]->at.file, file);
+    if (L->csv(L, it->name, path, &text, &err)) {
         diags_addf(L->d, "T015", k[K_FILE]->at, (struct str){0}, (struct str){0}, "%s", err.text);
         return;
     }
     keep_csv(L, it->name, text);
     c.file = ARENA_NEW(L->a, struct srcfile);
-    *c.file = (struct srcfile){.name = file, .text = text, .order = UINT32_MAX};
+    *c.file = (struct srcfile){.name = path, .text = text, .order = FIRST_TABLE_FILE + number};
     read_csv(&c, key, out);
     free(c.rows);
 }
@@ -329,8 +347,9 @@ static void load_list(struct load *L, const struct yaml_node *n, struct expr_tab
     out->value = (struct val){.t = V_LIST, .n = n->n, .list = v};
 }
 
-static void load_table(struct load *L, const struct item *it, struct expr_table *out)
+static void load_table(struct load *L, uint32_t number, struct expr_table *out)
 {
+    const struct item *it = &L->items[SEC_TABLES].v[number];
     static const char *const variables[] = {"event", "next", "member", "old", "now", "tz", NULL};
     const struct yaml_node *k[N_KEYS];
     for (size_t i = 0; variables[i]; i++)
@@ -340,7 +359,7 @@ static void load_table(struct load *L, const struct item *it, struct expr_table 
     if (!read_keys(L, it->node, (struct where){"table", it->name}, table_keys, N_KEYS, NULL, 0, k))
         return;
     if (k[K_FILE] && !k[K_LIST])
-        load_file(L, it, k, out);
+        load_file(L, it, k, number, out);
     else if (k[K_LIST] && !k[K_FILE] && !k[K_KEY] && !k[K_FIELDS])
         load_list(L, k[K_LIST], out);
     else
@@ -362,5 +381,5 @@ void load_tables(struct load *L)
     }
     L->p->n_tables = t->n;
     for (uint32_t i = 0; i < t->n; i++)
-        load_table(L, &t->v[i], &tables[i]);
+        load_table(L, i, &tables[i]);
 }

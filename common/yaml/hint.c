@@ -110,12 +110,29 @@ static int hint_start(struct diags *d, const struct srcfile *f, struct line l, b
     return 1;
 }
 
+/* The line above stands in the same column and is no `key: value`: true = reported. */
+static bool lacks_colon(struct diags *d, const struct srcfile *f, struct line l)
+{
+    if (l.start == 0)
+        return false;
+    struct line above = line_at(f, l.start - 1);
+    struct str text = {f->text.p + above.key, above.end - above.key};
+    if (above.key - above.start != l.key - l.start || !text.n || memchr(text.p, ':', text.n) ||
+        strchr("#-", text.p[0]))
+        return false;
+    diags_addf(d, "Y010", span_of(f, above.key, above.value_end), STR("no `: ` on this line"),
+               (struct str){0}, "expected `key: value`");
+    return true;
+}
+
 static void hint_colon(struct diags *d, const struct srcfile *f, uint32_t at, struct line l)
 {
     char label[160];
     struct str value = {f->text.p + l.value, l.value_end - l.value};
     bool ternary = memmem(value.p, value.n, " ? ", 3) != NULL;
     struct str fix = quote_it(label, sizeof label, value);
+    if (l.value >= at && lacks_colon(d, f, l))
+        return;
     if (l.value >= at) /* a key below a value: the indentation is wrong */
         diags_addf(d, "Y010", span_of(f, l.key, at), STR("check the indentation"), (struct str){0},
                    "a key cannot stand here");
@@ -151,6 +168,8 @@ static const struct {
      "check the indentation", false},
     {"found unknown escape character", "unknown escape in a double-quoted text",
      "write `\\\\` for a backslash, or use single quotes", false},
+    {"did not find expected hexdecimal number", "unknown escape in a double-quoted text",
+     "write `\\\\` for a backslash, or use single quotes", false},
     {"control characters are not allowed", "a control character", "remove it", false},
 };
 
@@ -180,6 +199,13 @@ void hint_syntax(struct diags *d, const struct srcfile *f, const char *problem, 
         struct line above = line_at(f, l.start - 1);
         if (above.start >= began && hint_start(d, f, above, true))
             return;
+    }
+    if (at >= f->text.n && began < f->text.n && strchr("[{", f->text.p[began])) {
+        diags_addf(d, "Y010", span_of(f, began, began + 1),
+                   f->text.p[began] == '[' ? STR("the closing `]` is missing")
+                                           : STR("the closing `}` is missing"),
+                   (struct str){0}, "this is never closed");
+        return;
     }
     for (size_t i = 0; i < BASE_LEN(known); i++) {
         if (strcmp(known[i].theirs, problem) != 0)

@@ -36,6 +36,7 @@ struct parse {
     size_t n, cap;
     uint32_t events, documents, duplicates;
     bool bad;
+    bool no_tree; /* what stands for an alias or a merge would only be misunderstood */
     const struct yaml_node *root;
 };
 
@@ -203,8 +204,10 @@ static int take_key(struct parse *p, const yaml_event_t *e)
         report(p, "Y012", n->at, "at most 256 bytes", "a key is too long");
         return -1;
     }
-    if (n->style == YAML_PLAIN && str_eqc(n->text, "<<"))
+    if (n->style == YAML_PLAIN && str_eqc(n->text, "<<")) {
         report(p, "Y011", n->at, "write the keys out", "merge keys are not allowed");
+        p->no_tree = true;
+    }
     return 0;
 }
 
@@ -363,6 +366,7 @@ static void alias(struct parse *p, const yaml_event_t *e)
 {
     struct span at = mark_span(p, e);
     report(p, "Y006", at, "write the value out, or quote it", "aliases are not allowed");
+    p->no_tree = true;
     struct yaml_node *n = ARENA_NEW(p->a, struct yaml_node);
     *n = (struct yaml_node){.kind = YAML_SCALAR, .style = YAML_PLAIN, .at = at};
     n->text = arena_str(p->a, slice(p, at));
@@ -508,7 +512,7 @@ int yaml_parse(struct arena *a, const struct srcfile *file, struct diags *d,
     places_init(&p.places, a, file->text);
     int rc = read_events(&p);
     free(p.vec);
-    if (rc)
+    if (rc || p.no_tree)
         return -1;
     if (!p.root) {
         struct yaml_node *n = ARENA_NEW(a, struct yaml_node);

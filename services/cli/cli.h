@@ -25,7 +25,7 @@ int cli_options(const struct service_spec *spec, int argc, char **argv, void *co
 /* "rouse COMMAND: text" on stderr; returns 2. */
 int cli_fail(const char *command, const struct err *err);
 
-/* Rules from one directory, or from files named one by one. NULL: the messages have been printed
+/* Rules from directories and files. NULL: the messages have been printed
  * (*exit_code). Warnings are printed too. */
 struct program *cli_load_rules(const char *command, const char *const *paths, size_t n,
                                const struct rule_options *o, const char *format, int *exit_code);

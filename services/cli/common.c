@@ -4,7 +4,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 int cli_fail(const char *command, const struct err *err)
 {
@@ -34,60 +33,17 @@ int cli_options(const struct service_spec *spec, int argc, char **argv, void *co
     return 0;
 }
 
-/* ---- rule files ---- */
-
-static int read_whole(struct arena *a, const char *path, struct str *out, struct err *err)
-{
-    struct stat st;
-    FILE *f = fopen(path, "re");
-    if (!f)
-        return err_set(err, ERR_INPUT, "%s: cannot be read: %m", path);
-    if (fstat(fileno(f), &st) != 0 || !S_ISREG(st.st_mode) || st.st_size > (64 << 20)) {
-        (void)fclose(f);
-        return err_set(err, ERR_INPUT, "%s: not a file of at most 64 MiB", path);
-    }
-    char *text = arena_alloc(a, (size_t)st.st_size + 1);
-    size_t n = fread(text, 1, (size_t)st.st_size, f);
-    (void)fclose(f);
-    text[n] = '\0';
-    *out = (struct str){text, n};
-    return 0;
-}
-
-static bool is_dir(const char *path)
-{
-    struct stat st;
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
-static struct program *load_files(const char *const *paths, size_t n, const struct rule_options *o,
-                                  struct diags *d, struct err *err)
-{
-    struct program *p = NULL;
-    struct arena *a = arena_new(0);
-    struct str *names = ARENA_ARRAY(a, struct str, n), *texts = ARENA_ARRAY(a, struct str, n);
-    size_t i;
-    for (i = 0; i < n; i++) {
-        names[i] = str_c(paths[i]);
-        if (read_whole(a, paths[i], &texts[i], err) != 0)
-            break;
-    }
-    if (i == n)
-        p = rule_load_texts(names, texts, (uint32_t)n, o, d);
-    arena_free(&a);
-    return p;
-}
-
 static void print_diags(struct diags *d, const char *format, uint32_t most)
 {
     struct buf b;
     buf_init(&b, 64 << 20);
+    most = most ? most : 50;
     if (strcmp(format, "json") == 0)
-        diags_json(d, &b);
+        diags_json(d, most, &b);
     else if (strcmp(format, "github") == 0)
-        diags_github(d, &b);
+        diags_github(d, most, &b);
     else if (diags_len(d))
-        diags_text(d, most ? most : 50, &b);
+        diags_text(d, most, &b);
     if (b.n)
         (void)fputs(b.p, stdout);
     buf_free(&b);
@@ -99,10 +55,7 @@ struct program *cli_load_rules(const char *command, const char *const *paths, si
     struct err err = {0};
     struct program *p;
     struct diags *d = diags_new();
-    if (n == 1 && is_dir(paths[0]))
-        p = rule_load_dir(paths[0], o, d, &err);
-    else
-        p = load_files(paths, n, o, d, &err);
+    p = rule_load_paths(paths, n, o, d, &err);
     print_diags(d, format, o->max_errors);
     *exit_code = 0;
     if (err.kind != ERR_NONE)

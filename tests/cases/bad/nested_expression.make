@@ -1,0 +1,9 @@
+rules:
+  a:
+    trigger: purchase
+    do: []
+1*    if: "
+1000*(
+1*true
+1000*)
+"
