@@ -312,7 +312,6 @@ void timed_tag(struct decide *d, uint32_t tag);
 void timed_moved(struct decide *d);
 void timed_fire(struct decide *d, uint32_t i);
 int64_t clock_after(const struct zone *tz, int64_t t, int32_t minute, bool strict);
-int64_t every_after(const struct zone *tz, const struct trigger *t, int64_t after);
 int64_t *life_last(struct decide *d, uint32_t event, bool make);
 
 /* fire.c */

@@ -228,7 +228,7 @@ static void make_on(struct prog_ix *ix, const struct test_def *test)
 
 static bool moves_with_events(const struct tag_def *t)
 {
-    return t->kind != TAG_STORED && t->kind != TAG_VALUE && t->kind != TAG_LEVELS;
+    return t->kind != TAG_STORED && t->kind != TAG_LEVELS; /* values rest on what does */
 }
 
 static void make_dates(struct prog_ix *ix)

@@ -291,6 +291,7 @@ void tags_changed(struct decide *d, const struct tag_change *c, uint32_t n)
     }
     if (n == 0)
         return;
+    timed_moved(d); /* dates that follow from a tag that was set */
     if (d->u.depth >= FOLD_CHAIN) {
         d->stats.expr_errors++; /* a chain of more than 8 changes stops */
         return;

@@ -287,32 +287,16 @@ const char *lib_double_int(double d, int64_t *out)
 
 /* ---- what a tag takes ---- */
 
-static bool lunar_date(struct str s)
-{
-    struct str rest = {s.p + 5, s.n < 5 ? 0 : s.n - 5};
-    if (s.n != 10 && !(s.n == 11 && s.p[5] == 'L'))
-        return false;
-    if (s.n == 11)
-        rest = (struct str){s.p + 6, 5};
-    for (size_t i = 0; i < 4; i++)
-        if (!digit(s, i))
-            return false;
-    if (s.p[4] != '-' || rest.p[2] != '-' || !digit(rest, 0) || !digit(rest, 1) ||
-        !digit(rest, 3) || !digit(rest, 4))
-        return false;
-    int mon = (rest.p[0] - '0') * 10 + rest.p[1] - '0',
-        day = (rest.p[3] - '0') * 10 + rest.p[4] - '0';
-    return mon >= 1 && mon <= 12 && day >= 1 && day <= 30;
-}
-
 const char *value_check(const struct type *t, struct val v)
 {
     int32_t y, m, d;
+    struct lunar lunar;
     struct str s = val_get_str(v);
     if (t->kind == TYPE_DATE)
         return time_date(s, &y, &m, &d) == 0 ? NULL : "a text that is not a date like 2026-03-02";
     if (t->kind == TYPE_LUNAR_DATE)
-        return lunar_date(s) ? NULL : "a text that is not a lunar date like 2026-03-02";
+        return lunar_date(s, &lunar) == 0 ? NULL
+                                          : "a text that is not a lunar date like 2026-03-02";
     for (uint32_t i = 0; i < t->n_one_of; i++)
         if (str_eq(t->one_of[i], s))
             return NULL;

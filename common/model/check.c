@@ -28,20 +28,8 @@ bool model_date_ok(struct str v)
     return v.n == 10 && time_date(v, &y, &m, &d) == 0;
 }
 
-static int two(const char *p)
-{
-    if ((unsigned)(p[0] - '0') > 9 || (unsigned)(p[1] - '0') > 9)
-        return -1;
-    return (p[0] - '0') * 10 + (p[1] - '0');
-}
-
-/* YYYY-MM-DD or YYYY-LMM-DD; a lunar month has 30 days at most, whatever the year says. */
 bool model_lunar_ok(struct str v)
 {
-    size_t leap = v.n == 11 ? 1 : 0;
-    if (v.n != 10 + leap || v.p[4] != '-' || (leap && v.p[5] != 'L') || v.p[7 + leap] != '-')
-        return false;
-    int century = two(v.p), year = two(v.p + 2), mon = two(v.p + 5 + leap),
-        day = two(v.p + 8 + leap);
-    return century >= 0 && year >= 0 && mon >= 1 && mon <= 12 && day >= 1 && day <= 30;
+    struct lunar d;
+    return lunar_date(v, &d) == 0;
 }

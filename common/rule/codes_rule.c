@@ -85,20 +85,27 @@ const struct diag_code codes_rule[] = {
     {"R023",
      {"the value of a goal is a number", "value: next.amount counts what the event brought in."},
      {"goal 的 value 是数字", "value: next.amount 用来累计这个事件带来的金额。"}},
-    {"R090",
-     {"lunar dates are not built yet", "Leave it out for now; a later version will have it."},
-     {"农历日期还没有实现", "暂时不要使用，以后的版本会支持。"}},
-    {"R091",
-     {"a silence measured by a tag (`for: {times: …}`) is not built yet",
-      "Write a fixed length for now, like for: 90d."},
-     {"按标签计算的静默期（`for: {times: …}`）还没有实现", "暂时请写固定长度，例如 for: 90d。"}},
-    {"R092",
-     {"`workday` in a schedule is not built yet", "Write mon-fri for now."},
-     {"日程里的 `workday` 还没有实现", "暂时请写 mon-fri。"}},
-    {"R093",
-     {"a date rule on a computed tag is not built yet",
-      "Take a stored tag for now: {type: date, from: EVENT.FIELD}."},
-     {"以计算标签为日期的规则还没有实现", "暂时请用存储型标签：{type: date, from: 事件.字段}。"}},
+    {"R024",
+     {"the `times` of a silence is a number above 0",
+      "How many of the member's own cycles: for: {times: 2, of: member.cycle, min: 30d, max: "
+      "120d}. "
+      "At most 1000, with up to three places."},
+     {"静默期的 `times` 是大于 0 的数",
+      "它表示会员自己的几个周期：for: {times: 2, of: member.cycle, min: 30d, max: "
+      "120d}。最大 1000，最多三位小数。"}},
+    {"R025",
+     {"the `of` of a silence is a tag that holds a length of time",
+      "Define one and name it: cycle: {gap: purchase} is the mean time between a member's "
+      "purchases."},
+     {"静默期的 `of` 必须是表示时长的标签",
+      "请先定义再引用：cycle: {gap: purchase} 是该会员两次购买之间的平均间隔。"}},
+    {"R026",
+     {"the day of a date rule moves with the clock and so never comes",
+      "Leave `now` out of the tag's value: let it follow from what happened, like "
+      "member.last_purchase + days(30)."},
+     {"日期规则所依据的日子随时钟移动，因此永远不会到来",
+      "请不要在该标签的 value 里使用 now，而要由发生过的事得出，例如 member.last_purchase + "
+      "days(30)。"}},
 
     {"D001",
      {"a step has exactly one verb: wait, send, set, split, choose, stop",

@@ -214,8 +214,16 @@ const struct diag_code codes_tag[] = {
       "messages go out again."},
      {"免打扰时段写成 \"21:00-09:00\"",
       "起止时刻，加引号，两者不能相同。结束时刻不算在内：到 09:00 就会继续发送。"}},
-    {"P090",
-     {"`workdays` is not built yet", "Leave it out for now; a later version will have it."},
-     {"`workdays` 还没有实现", "暂时不要使用，以后的版本会支持。"}},
+    {"P006",
+     {"a day of `workdays` is like \"2026-10-01\", several are \"2026-10-01..2026-10-07\"",
+      "off: lists days of Monday to Friday that are free, on: days of the weekend that are "
+      "worked."},
+     {"`workdays` 里的日子写成 \"2026-10-01\"，连续几天写成 \"2026-10-01..2026-10-07\"",
+      "off: 列出放假的周一至周五，on: 列出调休上班的周末。"}},
+    {"P007",
+     {"a day is given twice in `workdays`, or too many are",
+      "A day is either off or on, once. Each list has at most 4,096 days."},
+     {"`workdays` 里同一天写了两次，或者天数太多",
+      "一天要么放假、要么上班，只写一次。每个列表最多 4096 天。"}},
 };
 const size_t n_codes_tag = BASE_LEN(codes_tag);

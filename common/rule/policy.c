@@ -5,6 +5,8 @@
  */
 #include "rule_priv.h"
 
+#include <stdlib.h>
+
 static const char *const policy_keys[] = {"tz",   "consent", "quiet",  "caps",  "holdout",
                                           "hold", "late",    "expire", "tests", "workdays"};
 
@@ -230,19 +232,95 @@ static void read_hold(struct load *L, const struct yaml_node *n)
     L->p->policy.holds = v;
 }
 
+/* ---- workdays -------------------------------------------------------------------------------- */
+
+enum { WD_OFF, WD_ON, N_WD };
+static const struct key_def workday_keys[] = {
+    [WD_OFF] = {"off", false, NULL}, [WD_ON] = {"on", false, NULL}};
+#define MAX_WORKDAYS 4096 /* days in each list, ranges counted out */
+
+struct days {
+    int64_t *v;
+    uint32_t n;
+};
+
+static bool days_has(const struct days *d, int64_t day)
+{
+    for (uint32_t i = 0; i < d->n; i++)
+        if (d->v[i] == day)
+            return true;
+    return false;
+}
+
+/* "2026-10-01" or "2026-10-01..2026-10-07". */
+static bool read_range(struct load *L, const struct yaml_node *n, int64_t *from, int64_t *to)
+{
+    struct str s;
+    if (!want_text(L, n, "a day", &s))
+        return false;
+    bool range = s.n == 22 && memcmp(s.p + 10, "..", 2) == 0;
+    if (read_date_word((struct str){s.p, range ? 10 : s.n}, from) &&
+        (!range || read_date_word((struct str){s.p + 12, 10}, to))) {
+        *to = range ? *to : *from;
+        if (*from <= *to)
+            return true;
+    }
+    diags_addf(L->d, "P006", n->at, STR("write \"2026-10-01\" or \"2026-10-01..2026-10-07\""),
+               (struct str){0}, "bad day `" STR_FMT "`", STR_ARG(s));
+    return false;
+}
+
+static void read_day_list(struct load *L, const struct yaml_node *n, struct days *d,
+                          const struct days *other)
+{
+    const struct yaml_node *const *items, *one;
+    uint32_t count = n ? as_list(n, &items, &one) : 0;
+    d->v = ARENA_ARRAY(L->a, int64_t, MAX_WORKDAYS);
+    for (uint32_t i = 0; i < count; i++) {
+        int64_t from, to;
+        if (!read_range(L, items[i], &from, &to))
+            continue;
+        int64_t day = from;
+        while (day <= to && !days_has(d, day) && !days_has(other, day) && d->n < MAX_WORKDAYS)
+            d->v[d->n++] = day++;
+        if (day <= to)
+            diags_addf(L->d, "P007", items[i]->at, (struct str){0}, (struct str){0},
+                       d->n == MAX_WORKDAYS ? "more than 4096 days"
+                                            : "a day that is given already");
+    }
+}
+
+static int by_day(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static void read_workdays(struct load *L, const struct yaml_node *n)
+{
+    const struct yaml_node *k[N_WD];
+    struct days off = {0}, on = {0};
+    if (!n || !want_map(L, n, "`workdays`"))
+        return;
+    read_keys(L, n, (struct where){"`workdays`", {0}}, workday_keys, N_WD, NULL, 0, k);
+    read_day_list(L, k[WD_OFF], &off, &on);
+    read_day_list(L, k[WD_ON], &on, &off);
+    qsort(off.v, off.n, sizeof *off.v, by_day);
+    qsort(on.v, on.n, sizeof *on.v, by_day);
+    L->p->policy.workdays = (struct workdays){off.v, on.v, off.n, on.n};
+}
+
+/* ---- all ------------------------------------------------------------------------------------- */
+
 static void check_policy_keys(struct load *L)
 {
     const struct items *t = &L->items[SEC_POLICY];
     struct str names[BASE_LEN(policy_keys)];
-    size_t n = BASE_LEN(policy_keys) - 1; /* the last is not built */
+    size_t n = BASE_LEN(policy_keys);
     for (size_t i = 0; i < n; i++)
         names[i] = str_c(policy_keys[i]);
     for (uint32_t i = 0; i < t->n; i++) {
         const struct item *it = &t->v[i];
-        if (str_eqc(it->name, "workdays")) {
-            unbuilt(L, "P090", it->name_at, "`workdays`");
-            continue;
-        }
         bool known = false;
         for (size_t k = 0; k < n; k++)
             known |= str_eq(names[k], it->name);
@@ -267,5 +345,6 @@ void load_policy(struct load *L)
     read_percent(L, policy_get(L, "holdout"), "`holdout`", &po->holdout);
     po->holdout_pct = po->holdout / 100.0;
     read_hold(L, policy_get(L, "hold"));
+    read_workdays(L, policy_get(L, "workdays"));
     po->tests_required = read_word(L, policy_get(L, "tests"), "`tests`", tests) == 0;
 }

@@ -123,7 +123,13 @@ struct hold_def {
     const struct expr *when;
     struct str as;
 };
+/* Exceptions to mon-fri: local day numbers, ascending. */
+struct workdays {
+    const int64_t *off, *on;
+    uint32_t n_off, n_on;
+};
 struct policy {
+    struct workdays workdays;
     int32_t quiet_from, quiet_to; /* minutes; -1 = none */
     const struct cap *caps;
     uint32_t n_caps;
@@ -139,18 +145,22 @@ struct policy {
 
 enum trigger_kind { TRIG_EVENT, TRIG_SILENCE, TRIG_DATE, TRIG_EVERY, TRIG_TAG };
 enum date_kind { DATE_TAG, DATE_YEARLY /* "MM-DD" */, DATE_ONCE /* "YYYY-MM-DD" */ };
+#define EVERY_WORKDAY 0x80
 struct trigger {
     enum trigger_kind kind;
     const uint32_t *events; /* EVENT, SILENCE */
     uint32_t n_events;
-    int64_t for_ms; /* SILENCE */
+    int64_t for_ms; /* SILENCE; with times: the longest, and what holds while the tag is absent */
+    int64_t times;  /* SILENCE: thousandths of the tag `tag`, a duration; 0 = for_ms as it is */
+    int64_t min_ms; /* … and the shortest */
     int32_t at;     /* minutes of the day, -1 = not given */
     enum date_kind date;
-    uint32_t tag;           /* DATE_TAG, TAG */
+    bool lunar;             /* DATE: a day of the Chinese calendar; years are lunar years */
+    uint32_t tag;           /* DATE_TAG, TAG, SILENCE with times */
     int32_t year, mon, day; /* DATE_YEARLY, DATE_ONCE */
     int32_t shift_days;     /* after > 0, before < 0 */
     bool once;              /* repeat: never */
-    uint8_t weekdays;       /* EVERY: bit 0 = Monday; 0 = month form */
+    uint8_t weekdays;       /* EVERY: bit 0 = Monday, bit 7 = workdays; 0 = month form */
     int32_t month_day;      /* EVERY month N; -1 = last; 0 = weekday form */
 };
 /* How expressions read one event of several: `event` of a rule with [EVENT…], `next` after an until

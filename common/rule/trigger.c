@@ -53,6 +53,71 @@ static bool read_events(struct load *L, const struct yaml_node *n, struct trigge
 
 /* ---- silence --------------------------------------------------------------------------------- */
 
+enum { C_TIMES, C_OF, C_MIN, C_MAX, N_CYCLE };
+static const struct key_def cycle_keys[] = {
+    [C_TIMES] = {"times", true, NULL},
+    [C_OF] = {"of", true, NULL},
+    [C_MIN] = {"min", false, NULL},
+    [C_MAX] = {"max", true, NULL},
+};
+
+/* A decimal above 0 with at most three places, up to 1,000: in thousandths. */
+static bool read_times(struct load *L, const struct yaml_node *n, int64_t *out)
+{
+    struct str s;
+    if (!want_text(L, n, "`times`", &s))
+        return false;
+    int64_t v = 0;
+    size_t i = 0, places = 0;
+    for (; i < s.n && s.p[i] >= '0' && s.p[i] <= '9' && v < 10000; i++)
+        v = v * 10 + (s.p[i] - '0');
+    bool ok = i > 0;
+    if (ok && i + 1 < s.n && s.p[i] == '.')
+        for (i++; i < s.n && s.p[i] >= '0' && s.p[i] <= '9' && places < 3; i++, places++)
+            v = v * 10 + (s.p[i] - '0');
+    for (; places < 3; places++)
+        v *= 10;
+    if (ok && i == s.n && v > 0 && v <= 1000000) {
+        *out = v;
+        return true;
+    }
+    diags_addf(L->d, "R024", n->at, STR("write like 2 or 1.5"), (struct str){0},
+               "`times` is a number above 0, at most 1000, with up to three places");
+    return false;
+}
+
+/* A tag whose value is a length of time. */
+static void read_cycle_tag(struct load *L, const struct yaml_node *n, struct trigger *t)
+{
+    struct str s;
+    if (!want_text(L, n, "`of`", &s))
+        return;
+    struct str name = str_starts(s, "member.") ? (struct str){s.p + 7, s.n - 7} : s;
+    t->tag = name_index(L->tag_names, L->p->n_tags, name);
+    if (t->tag == RULE_NONE)
+        unknown(L, "R011", n->at, "tag", name, L->tag_names, L->p->n_tags, NULL);
+    else if (L->tags[t->tag].type->kind != TYPE_DURATION &&
+             L->tags[t->tag].type->kind != TYPE_ERROR)
+        diags_addf(L->d, "R025", n->at, STR("a `gap` tag is one: {gap: purchase}"), (struct str){0},
+                   "tag `" STR_FMT "` is %s, not a length of time", STR_ARG(name),
+                   type_word(L->tags[t->tag].type));
+}
+
+/* {times: 2, of: member.cycle, min: 30d, max: 120d} */
+static void read_cycle(struct load *L, const struct yaml_node *n, struct trigger *t)
+{
+    const struct yaml_node *k[N_CYCLE];
+    if (!read_keys(L, n, (struct where){"`for`", {0}}, cycle_keys, N_CYCLE, NULL, 0, k))
+        return;
+    read_times(L, k[C_TIMES], &t->times);
+    read_cycle_tag(L, k[C_OF], t);
+    read_len(L, k[C_MIN], "R013", "`min`", &t->min_ms);
+    read_len(L, k[C_MAX], "R013", "`max`", &t->for_ms);
+    if (k[C_MIN] && t->min_ms > t->for_ms)
+        diags_addf(L->d, "R013", k[C_MIN]->at, (struct str){0}, (struct str){0},
+                   "`min` is longer than `max`");
+}
+
 static void read_silence(struct load *L, const struct yaml_node **k, struct trigger *t)
 {
     read_events(L, k[T_SILENCE], t);
@@ -60,7 +125,7 @@ static void read_silence(struct load *L, const struct yaml_node **k, struct trig
         diags_addf(L->d, "S004", k[T_SILENCE]->at, STR("add how long: `for: 90d`"), (struct str){0},
                    "a silence needs `for:`");
     else if (k[T_FOR]->kind == YAML_MAPPING)
-        unbuilt(L, "R091", k[T_FOR]->at, "a silence measured by a tag (`for: {times: …}`)");
+        read_cycle(L, k[T_FOR], t);
     else
         read_len(L, k[T_FOR], "R013", "`for`", &t->for_ms);
 }
@@ -73,6 +138,22 @@ bool read_date_word(struct str s, int64_t *day)
     if (time_date(s, &y, &m, &d) != 0)
         return false;
     *day = time_days(y, m, d);
+    return true;
+}
+
+/* "MM-DD" of the Chinese calendar: any month may have 30 days. */
+static bool lunar_month_day(struct str s, struct trigger *t)
+{
+    char text[16] = "1900-";
+    struct lunar d;
+    if (s.n != 5)
+        return false;
+    memcpy(text + 5, s.p, 5);
+    if (lunar_date(str_c(text), &d) != 0)
+        return false;
+    t->lunar = true;
+    t->mon = d.mon;
+    t->day = d.day;
     return true;
 }
 
@@ -97,14 +178,15 @@ static void date_of_tag(struct load *L, const struct yaml_node *n, struct str s,
         return;
     }
     enum type_kind k = L->tags[i].type->kind;
-    if (k == TYPE_LUNAR_DATE)
-        unbuilt(L, "R090", n->at, "the lunar calendar");
-    else if (k != TYPE_DATE && k != TYPE_ERROR)
+    t->lunar = k == TYPE_LUNAR_DATE;
+    if (k != TYPE_DATE && k != TYPE_LUNAR_DATE && k != TYPE_TIMESTAMP && k != TYPE_ERROR)
         diags_addf(L->d, "R014", n->at, (struct str){0}, (struct str){0},
                    "tag `" STR_FMT "` is %s, not a date", STR_ARG(name),
                    type_word(L->tags[i].type));
-    else if (k == TYPE_DATE && L->tags[i].kind != TAG_STORED)
-        unbuilt(L, "R093", n->at, "a date rule on a computed tag");
+    else if (L->tags[i].value && expr_uses_now(L->tags[i].value))
+        diags_addf(L->d, "R026", n->at, STR("leave `now` out of the tag's `value`"),
+                   (struct str){0},
+                   "tag `" STR_FMT "` moves with the clock, so its day never comes", STR_ARG(name));
 }
 
 static int64_t read_days(struct load *L, const struct yaml_node *n, const char *what)
@@ -128,15 +210,15 @@ static void read_date(struct load *L, const struct yaml_node **k, struct trigger
         return;
     if (str_starts(s, "member."))
         date_of_tag(L, n, s, t);
-    else if (str_starts(s, "lunar "))
-        unbuilt(L, "R090", n->at, "the lunar calendar");
-    else if (month_day(s, t))
+    else if (month_day(s, t) ||
+             (str_starts(s, "lunar ") && lunar_month_day((struct str){s.p + 6, s.n - 6}, t)))
         t->date = DATE_YEARLY;
     else if (time_date(s, &t->year, &t->mon, &t->day) == 0)
         t->date = DATE_ONCE;
     else
-        diags_addf(L->d, "R014", n->at, STR("member.TAG, \"MM-DD\" or \"YYYY-MM-DD\""),
-                   (struct str){0}, "bad date `" STR_FMT "`", STR_ARG(s));
+        diags_addf(L->d, "R014", n->at,
+                   STR("member.TAG, \"MM-DD\", \"lunar MM-DD\" or \"YYYY-MM-DD\""), (struct str){0},
+                   "bad date `" STR_FMT "`", STR_ARG(s));
     if (k[T_BEFORE] && k[T_AFTER])
         diags_addf(L->d, "R015", k[T_AFTER]->at, (struct str){0}, (struct str){0},
                    "either `before` or `after`");
@@ -162,9 +244,11 @@ static int weekday(struct str s)
     return -1;
 }
 
-/* "mon", "mon-fri", "sat-mon": bits. 0 = not one. */
+/* "mon", "mon-fri", "sat-mon", "workday": bits. 0 = not one. */
 static uint8_t weekdays(struct str s)
 {
+    if (str_eqc(s, "workday"))
+        return EVERY_WORKDAY;
     const char *dash = memchr(s.p, '-', s.n);
     struct str a = {s.p, dash ? (size_t)(dash - s.p) : s.n};
     int from = weekday(a), to = from;
@@ -219,14 +303,10 @@ static void read_every(struct load *L, const struct yaml_node *n, struct trigger
     while (i > 0 && s.p[i - 1] != ' ')
         i--;
     struct str days = {s.p, i > 0 ? i - 1 : 0}, clock = {s.p + i, s.n - i};
-    if (memmem(days.p, days.n, "workday", 7)) {
-        unbuilt(L, "R092", n->at, "`workday`");
-        return;
-    }
     if (days.n == 0 || !parse_days(days, t) || time_clock(clock, &t->at) != 0)
         diags_addf(
             L->d, "R016", n->at,
-            STR("like \"day 09:00\", \"mon-fri 17:00\", \"mon,thu 10:00\", \"month 1 10:00\", "
+            STR("like \"day 09:00\", \"workday 17:00\", \"mon,thu 10:00\", \"month 1 10:00\", "
                 "\"month last 10:00\""),
             (struct str){0}, "bad schedule `" STR_FMT "`", STR_ARG(s));
 }

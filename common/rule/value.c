@@ -35,21 +35,6 @@ static bool money_value(struct str s, int64_t *fen)
     return true;
 }
 
-/* YYYY-MM-DD or YYYY-LMM-DD; lunar months have at most 30 days. */
-static bool lunar_value(struct str s)
-{
-    size_t skip = s.n == 11 && s.p[5] == 'L' ? 1 : 0;
-    if (s.n != 10 + skip || s.p[4] != '-' || s.p[7 + skip] != '-')
-        return false;
-    char d[8] = {s.p[0],        s.p[1],        s.p[2],        s.p[3],
-                 s.p[5 + skip], s.p[6 + skip], s.p[8 + skip], s.p[9 + skip]};
-    for (size_t i = 0; i < sizeof d; i++)
-        if (d[i] < '0' || d[i] > '9')
-            return false;
-    int mon = (d[4] - '0') * 10 + d[5] - '0', day = (d[6] - '0') * 10 + d[7] - '0';
-    return mon >= 1 && mon <= 12 && day >= 1 && day <= 30;
-}
-
 static bool string_value(struct load *L, struct str s, const struct type *t, struct val *out)
 {
     if (utf8_len(s) > (t->max ? t->max : 256))
@@ -74,6 +59,7 @@ bool text_value(struct load *L, struct str s, const struct type *t, struct val *
 {
     *out = (struct val){0};
     int32_t y, m, d;
+    struct lunar lunar;
     int64_t ms;
     switch (t->kind) {
     case TYPE_BOOL:
@@ -93,7 +79,7 @@ bool text_value(struct load *L, struct str s, const struct type *t, struct val *
         return time_date(s, &y, &m, &d) == 0;
     case TYPE_LUNAR_DATE:
         *out = val_str(arena_str(L->a, s));
-        return lunar_value(s);
+        return lunar_date(s, &lunar) == 0;
     case TYPE_STRING:
     case TYPE_ADDRESS:
         return string_value(L, s, t, out);

@@ -28,6 +28,21 @@ void time_civil(int64_t days, struct civil *out); /* fills year, mon, day; zero 
 int time_mdays(int32_t year, int32_t mon);
 int time_weekday(int64_t days); /* 0 = Monday .. 6 = Sunday */
 
+/* The Chinese calendar, 1900 to 2100. */
+struct lunar {
+    int32_t year, mon, day; /* 1.. */
+    bool leap;              /* the leap month that follows month `mon` */
+};
+int lunar_mdays(int32_t year, int32_t mon, bool leap); /* 29 or 30; 0 = there is no such month */
+int lunar_days(int32_t year, int32_t mon, bool leap, int32_t day,
+               int64_t *days);                      /* -1 = no such day */
+int lunar_of_days(int64_t days, struct lunar *out); /* -1 = outside */
+/* "YYYY-MM-DD" or "YYYY-LMM-DD" (leap month): the form only, any year. */
+int lunar_date(struct str s, struct lunar *out);
+/* When d comes round in a lunar year: day 30 of a month that has 29 is day 29; one of a leap month is in
+ * that year's leap month, or the ordinary one; an ordinary one never in a leap month. -1 = outside. */
+int lunar_occurrence(const struct lunar *d, int32_t year, int64_t *days);
+
 /* Length: `d h m s` parts concatenated, "1h30m". 0 ok, -1 not a length. Result in ms, > 0. */
 int time_len(struct str s, int64_t *ms);
 /* "HH:MM" (24:00 refused) -> minutes of the day. */
