@@ -48,8 +48,18 @@ static uint32_t log2_of(uint32_t n)
     return k;
 }
 
+static uint32_t longest_word(const struct type *t)
+{
+    uint32_t len = 0;
+    for (uint32_t i = 0; i < t->n_one_of; i++)
+        len = most(len, (uint32_t)utf8_len(t->one_of[i]));
+    return len;
+}
+
 static uint32_t type_len(const struct type *t)
 {
+    if (t->n_one_of)
+        return longest_word(t);
     if (t->kind == TYPE_STRING || t->kind == TYPE_ADDRESS)
         return t->max ? t->max : TEXT_DEFAULT;
     if (t->kind == TYPE_LIST || t->kind == TYPE_MAP)

@@ -262,12 +262,14 @@ static int compile(struct comp *c, const struct type *want, const struct expr **
     struct expr *e = ARENA_NEW(c->a, struct expr);
     e->type = want && want->kind != TYPE_ERROR ? want : n->type;
     e->cost = cost;
+    e->at = comp_span(c, 0, (uint32_t)c->src->text.n);
     e->uses_old = c->uses_old;
     e->uses_now = c->uses_now;
     if (gen(c, c->a, n, want, &e->code) != 0)
         return -1;
     find_tags(c, n, e);
     find_equalities(c, n, e);
+    find_facts(c, n, e);
     if (n->kind == N_CONST)
         settle_const(c, n, want, e);
     if (c->errors)
@@ -286,6 +288,11 @@ int expr_compile(struct arena *a, const struct expr_env *env, const struct expr_
 }
 
 /* ---- a compiled expression ---- */
+
+struct span expr_at(const struct expr *e)
+{
+    return e->at;
+}
 
 const struct type *expr_type(const struct expr *e)
 {

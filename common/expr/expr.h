@@ -62,10 +62,29 @@ bool expr_uses_now(const struct expr *e);
 bool expr_uses_tag(const struct expr *e, uint32_t tag);    /* member or old, direct */
 bool expr_is_const(const struct expr *e, struct val *out); /* folded to a constant */
 uint32_t expr_cost(const struct expr *e);                  /* static worst case */
+struct span expr_at(const struct expr *e);                 /* its text in the file */
 void expr_disasm(const struct expr *e, struct buf *out);
 /* `event.F == 'literal'` or `in [..]` conjuncts at the top, for the rule index: 1 and the values (a
  * list), or 0. */
 int expr_equals(const struct expr *e, uint32_t field, struct val *values);
+
+/* What can be proven of a condition without running it; nothing is guessed (facts.c).  A part that is
+ * always or never true: by itself, or together with the part whose text is `with`. */
+#define EXPR_ALL_BEFORE "what stands before it" /* as `with`: no value of its one_of is left */
+struct expr_fact {
+    bool always;
+    struct span at;
+    struct str with;
+};
+const struct expr_fact *expr_facts(const struct expr *e, uint32_t *n);
+/* Whenever `b` is true, so is `a`, both evaluated at one moment (NULL is always true). */
+bool expr_implies(const struct expr *b, const struct expr *a);
+/* They are never true at one moment. */
+bool expr_excludes(const struct expr *a, const struct expr *b);
+/* It may be true while the term ("member.level", "event.channel") has this value; NULL = is absent. */
+bool expr_admits(const struct expr *e, struct str term, const struct val *v);
+/* The greatest length of a text that it gives, in code points. */
+uint32_t expr_most_points(const struct expr *e);
 
 #define EXPR_SCRATCH 8192
 /* One evaluation's inputs.  Reused between evaluations; `scratch_n` is reset by expr_eval. */

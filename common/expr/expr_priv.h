@@ -95,6 +95,7 @@ struct node {
     uint8_t kind, op;
     bool method;  /* N_CALL: x.f() */
     bool fails;   /* evaluating it may be an error */
+    bool noted;   /* that a part of it is constant */
     uint8_t free; /* FREE_… : what its value depends on */
     enum root root;
     uint16_t height;
@@ -289,16 +290,33 @@ struct equality {
     uint32_t field;
     struct val values; /* a list */
 };
+/* What a condition says of one term (facts.c). */
+enum atom_op { ATOM_IN, ATOM_NOT_IN, ATOM_LT, ATOM_LE, ATOM_GT, ATOM_GE };
+struct atom {
+    enum atom_op op;
+    struct str term; /* canonical */
+    const struct type *type;
+    const struct val *v; /* IN, NOT_IN: n values; else the bound */
+    uint32_t n;
+    const struct node *node; /* while compiling */
+};
 struct expr {
     const struct type *type;
     bool is_const, uses_old, uses_now;
     struct val value; /* is_const */
+    struct span at;   /* its text */
     struct code code;
     uint32_t cost;
     const uint32_t *tags; /* ascending */
     uint32_t n_tags;
     const struct equality *equals;
     uint32_t n_equals;
+    const struct atom *atoms; /* that hold when it is true */
+    uint32_t n_atoms;
+    bool atoms_all; /* it is true when they hold */
+    const struct expr_fact *facts;
+    uint32_t n_facts;
+    uint32_t most_points; /* of a text: its greatest length */
 };
 
 /* 0 and *out, or -1 with c->error and c->error_at. */
@@ -324,6 +342,8 @@ struct comp {
     uint32_t n_locals;
     bool uses_old, uses_now;
     struct expr_ctx *ctx; /* fold.c */
+    struct expr_fact *facts;
+    uint32_t n_facts;
 };
 
 void lex_next(struct comp *c); /* the next token into c->tok */
@@ -337,6 +357,8 @@ const struct type *check_alone(struct comp *c, struct node *n);
 void check_want(struct comp *c, struct node *n, const struct type *want);
 struct node *fold(struct comp *c, struct node *n);
 uint32_t cost_of(struct comp *c, struct node *n); /* saturating; fills len, elem and fails */
+void fact_add(struct comp *c, const struct node *n, bool always, const char *with);
+void find_facts(struct comp *c, struct node *n, struct expr *e); /* after cost_of */
 int gen(struct comp *c, struct arena *to, struct node *n, const struct type *want,
         struct code *out);
 

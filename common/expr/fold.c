@@ -59,14 +59,25 @@ static struct node *fold_literal(struct comp *c, struct node *n)
     return become(n, (struct val){.t = V_MAP, .n = n->n / 2, .list = v});
 }
 
-static struct node *fold_logic(struct node *n)
+/* A part that does not depend on anything is said once, where it stands. */
+static void note(struct comp *c, struct node *n, const struct node *kid)
+{
+    if (!kid->noted)
+        fact_add(c, kid, kid->val.b, NULL);
+    n->noted = true;
+}
+
+static struct node *fold_logic(struct comp *c, struct node *n)
 {
     bool decides = n->kind == N_OR;
     uint32_t k = 0;
     for (uint32_t i = 0; i < n->n; i++) {
-        if (n->kids[i]->kind != N_CONST)
+        if (n->kids[i]->kind != N_CONST) {
             n->kids[k++] = n->kids[i];
-        else if (n->kids[i]->val.b == decides)
+            continue;
+        }
+        note(c, n, n->kids[i]);
+        if (n->kids[i]->val.b == decides)
             return become(n, val_bool(decides));
     }
     n->n = k;
@@ -87,9 +98,11 @@ static struct node *fold_tree(struct comp *c, struct node *n)
     if (n->free == 0)
         return run(c, n, new_ctx(c), &v) == 0 ? become(n, v) : n;
     if (n->kind == N_AND || n->kind == N_OR)
-        return fold_logic(n);
-    if (n->kind == N_COND && n->kids[0]->kind == N_CONST)
+        return fold_logic(c, n);
+    if (n->kind == N_COND && n->kids[0]->kind == N_CONST) {
+        note(c, n, n->kids[0]);
         return n->kids[n->kids[0]->val.b ? 1 : 2];
+    }
     return n;
 }
 

@@ -211,5 +211,36 @@ const struct diag_code codes_rule[] = {
       "Choose a clock time outside of policy.quiet, so that it goes out when you planned it."},
      {"在免打扰时段内想发的消息会等到时段结束",
       "请选择 policy.quiet 之外的时刻，这样才会在计划的时间发出。"}},
+    {"W007",
+     {"tags and rules that may start each other without end",
+      "A rule that a tag starts sets a tag that starts another one, and so on back to the first; "
+      "after "
+      "eight changes in a row the chain is cut off with an error. Let one of the rules ask in if: "
+      "for "
+      "the value that it waits for, or set a tag that starts none."},
+     {"标签和规则可能无休止地互相触发", "一条由标签触发的规则设置了另一个标签，又触发别的规则，最后"
+                                        "回到第一条；连续变化八次后会报错中断。请让其中一条规则在 "
+                                        "if: 里写明它等待的值，或者改为设置不会触发规则的标签。"}},
+    {"W008",
+     {"a promotion without an audience",
+      "A calendar starts it and no condition says for whom, so every member gets it. Add if: with "
+      "what "
+      "makes it welcome, for example if: member.level == 'gold' && member.orders_90d > 0."},
+     {"没有目标人群的促销", "它由日程触发，又没有条件说明发给谁，所有会员都会收到。请加上 "
+                            "if:，写明谁会需要它，例如 if: member.level == 'gold' && "
+                            "member.orders_90d > 0。"}},
+    {"W009",
+     {"something that is never reached",
+      "A step behind `stop`, a branch or a level whose condition is only true when one above it is "
+      "true "
+      "already, an `until` that `cancel` forestalls, or dates that never come. Put the stricter "
+      "condition first, or remove the dead part."},
+     {"永远到不了的部分",
+      "例如 stop 之后的步骤；条件成立时上面某个分支或等级必定已经成立；被 cancel 抢先的 "
+      "until；永远不会到来的日期。请把更严格的条件放在前面，或者删掉这部分。"}},
+    {"W010",
+     {"two rules with the same text", "Every member would get everything twice. Remove one of "
+                                      "them, or say what makes them different."},
+     {"两条内容完全相同的规则", "会员会收到两遍。请删掉一条，或者写出它们的区别。"}},
 };
 const size_t n_codes_rule = BASE_LEN(codes_rule);

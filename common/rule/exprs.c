@@ -92,6 +92,19 @@ static bool usable(struct load *L, const struct yaml_node *n)
     return true;
 }
 
+static void keep_expr(struct load *L, const struct expr *e)
+{
+    if (L->n_exprs == L->cap_exprs) {
+        uint32_t cap = L->cap_exprs ? L->cap_exprs * 2 : 256;
+        const struct expr **v = ARENA_ARRAY(L->a, const struct expr *, cap);
+        if (L->n_exprs)
+            memcpy(v, L->exprs, L->n_exprs * sizeof *v);
+        L->exprs = v;
+        L->cap_exprs = cap;
+    }
+    L->exprs[L->n_exprs++] = e;
+}
+
 const struct expr *compile(struct load *L, const struct yaml_node *n, const struct expr_env *env,
                            const struct type *want, struct str what)
 {
@@ -100,7 +113,11 @@ const struct expr *compile(struct load *L, const struct yaml_node *n, const stru
     struct expr_src src = {.file = n->at.file, .what = what};
     src.text = yaml_expr(n, &src.map, &src.base);
     const struct expr *e = NULL;
-    return expr_compile(L->a, env, &src, want, L->d, &e) == 0 ? e : NULL;
+    if (expr_compile(L->a, env, &src, want, L->d, &e) != 0)
+        return NULL;
+    if (!L->bundle)
+        keep_expr(L, e);
+    return e;
 }
 
 const struct expr *compile_bool(struct load *L, const struct yaml_node *n,

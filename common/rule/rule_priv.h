@@ -77,6 +77,8 @@ struct load {
     struct gateway_def *gateways;
     uint32_t gateways_cap;
     struct message_def *messages;
+    const struct expr **exprs; /* all of them, for the warnings; from files only */
+    uint32_t n_exprs, cap_exprs;
     bool *tag_broken, *message_broken;
     const struct str *event_names, *tag_names, *message_names, *rule_names, *table_names;
 };
@@ -201,7 +203,16 @@ void load_policy(struct load *L);
 void load_rules(struct load *L);
 void load_tests(struct load *L);
 void build_indexes(struct load *L);
+
+/* ---- lint*.c: warnings, on a program without errors ------------------------------------------------- */
+
 void lint(struct load *L);
+void lint_reach(struct load *L);   /* what is never reached */
+void lint_cascade(struct load *L); /* tags and rules that may go round in circles */
+/* Instructions that are reached without waiting for time to pass, from pc 0; of a targeted walk: not
+ * behind the condition of a branch or an event that was waited for. */
+enum reach { REACH_ALL, REACH_AT_ONCE, REACH_UNTARGETED };
+bool *lint_reached(struct load *L, const struct rule_def *r, enum reach how);
 
 void add_gateway(struct load *L, struct str name, struct str tag);
 /* Reads the event named by a node; RULE_NONE = reported. */

@@ -386,7 +386,7 @@ static void warnings(void **state)
         "{a: event.a}}]}\n"
         "  f: {trigger: {every: 'day 22:00'}, do: [{wait: 10:00}, {send: m}]}\n",
         out);
-    assert_string_equal(out, "W002 W003 W004 W005 W006 W001");
+    assert_string_equal(out, "W002 W003 W004 W005 W006 W008 W001");
 }
 
 static void zone_missing(void **state)
