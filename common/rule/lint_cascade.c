@@ -31,6 +31,7 @@ struct cascade {
     const struct act *all; /* every act */
     uint32_t n_all;
     bool *reach; /* [i * n + k]: k follows i, at last */
+    bool **from; /* [tag] the tags computed from it, directly or not; made when asked for */
 };
 
 /* ---- acts ------------------------------------------------------------------------------------ */
@@ -104,14 +105,22 @@ static bool filter(struct cascade *x)
 
 /* ---- which follows which --------------------------------------------------------------------- */
 
-/* Computed from `from`, directly or not. Tags are not cyclic. */
-static bool depends(const struct program *p, uint32_t tag, uint32_t from)
+/* Is `tag` computed from `from`? */
+static bool depends(struct cascade *x, uint32_t tag, uint32_t from)
 {
-    const struct tag_def *t = &p->tags[tag];
-    for (uint32_t i = 0; i < t->n_reads; i++)
-        if (t->reads[i] == from || depends(p, t->reads[i], from))
-            return true;
-    return false;
+    const struct program *p = x->L->p;
+    if (!x->from)
+        x->from = ARENA_ARRAY(x->L->a, bool *, p->n_tags + 1);
+    if (!x->from[from]) {
+        bool *is = x->from[from] = ARENA_ARRAY(x->L->a, bool, p->n_tags + 1);
+        is[from] = true;
+        for (uint32_t i = 0; i < p->derived.n; i++) { /* each after those that it reads */
+            const struct tag_def *t = &p->tags[p->derived.v[i]];
+            for (uint32_t k = 0; k < t->n_reads; k++)
+                is[t->index] |= is[t->reads[k]];
+        }
+    }
+    return x->from[from][tag];
 }
 
 static bool admits(const struct cascade *x, const struct act *b, const struct act *a)
@@ -128,12 +137,12 @@ static bool admits(const struct cascade *x, const struct act *b, const struct ac
     return true;
 }
 
-static bool follows(const struct cascade *x, const struct act *a, const struct act *b)
+static bool follows(struct cascade *x, const struct act *a, const struct act *b)
 {
     uint32_t starts = b->rule->trigger.tag;
     if (starts == a->tag)
         return admits(x, b, a);
-    return depends(x->L->p, starts, a->tag);
+    return depends(x, starts, a->tag);
 }
 
 /* Leave out what nothing leads to, or what leads to nothing: it is in no circle. */

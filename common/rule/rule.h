@@ -376,6 +376,20 @@ uint32_t program_rule(const struct program *p, struct str name); /* index or RUL
 uint32_t program_tag(const struct program *p, struct str name);
 const struct rule_def *program_version(const struct program *p, struct str name, struct str hash);
 
+/* ---- how long SMS texts get ------------------------------------------------------------------- */
+
+/* One message by one SMS gateway, in UTF-16 units as carriers count them.  A code point of a parameter
+ * counts as one: an emoji is two. */
+struct sms_size {
+    uint32_t message, block; /* in messages, in its via */
+    uint32_t text;          /* what always stands there; 0 with most 0: the text is the gateway's */
+    const uint32_t *params; /* [param] at most, over all sends */
+    uint32_t most;
+    bool sent; /* by some rule; else each parameter has a text's default length */
+};
+size_t program_sms(const struct program *p, struct arena *a, struct sms_size **out);
+uint32_t sms_segments(uint32_t units);
+
 /* ---- bundle ---------------------------------------------------------------------------------- */
 
 /* The immutable form that travels through rouse.control: normalised texts, zone, tables, earlier

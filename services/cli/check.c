@@ -8,7 +8,7 @@
 struct conf {
     const char *format, *gateways, *only;
     int64_t max_errors;
-    bool quiet;
+    bool quiet, messages;
 };
 
 static const struct option_def check_options[] = {
@@ -17,6 +17,8 @@ static const struct option_def check_options[] = {
      "Directory of gateway adapters; without it wechat (openid) and sms (phone) exist."},
     {"max-errors", OPT_INT, offsetof(struct conf, max_errors), "50", 1, 100000,
      "Print at most so many."},
+    {"messages", OPT_BOOL, offsetof(struct conf, messages), "false", 0, 0,
+     "Say too how long the SMS texts get at worst."},
 };
 static const struct service_spec check_spec = {
     "check", "rouse check [OPTIONS] DIR | FILE…: read rule files and say what is wrong with them.",
@@ -31,6 +33,56 @@ static const struct option_def test_options[] = {
 static const struct service_spec test_spec = {
     "test", "rouse test [OPTIONS] DIR | FILE…: run the tests that stand beside the rules.",
     test_options, BASE_LEN(test_options)};
+
+/* ---- rouse check --messages ---- */
+
+static void print_params(const struct program *p, const struct sms_size *s)
+{
+    const struct message_def *m = &p->messages[s->message];
+    const char *sep = "";
+    for (uint32_t k = 0; k < m->n_params; k++) {
+        bool used = false;
+        for (uint32_t i = 0; i < m->via[s->block].n_text; i++)
+            used |= m->via[s->block].text[i].param == k;
+        if (!used)
+            continue;
+        (void)printf("%s" STR_FMT " %u", sep, STR_ARG(m->params[k]), s->params[k]);
+        sep = ", ";
+    }
+}
+
+static void print_size(const struct program *p, const struct sms_size *s)
+{
+    const struct message_def *m = &p->messages[s->message];
+    uint32_t least = sms_segments(s->text), most = sms_segments(s->most);
+    (void)printf("%-24.*s %-12.*s ", STR_ARG(m->name),
+                 STR_ARG(p->gateways[m->via[s->block].gateway].name));
+    if (s->most == 0) {
+        (void)printf("%5s %5s  %-9s the text is the gateway's\n", "-", "-", "-");
+        return;
+    }
+    char segments[32];
+    (void)snprintf(segments, sizeof segments, least == most ? "%u" : "%u to %u", least, most);
+    (void)printf("%5u %5u  %-9s ", s->text, s->most, segments);
+    print_params(p, s);
+    (void)printf("%s\n", s->sent ? "" : " (no rule sends it)");
+}
+
+static void print_messages(const struct program *p)
+{
+    struct arena *a = arena_new(0);
+    struct sms_size *v;
+    size_t n = program_sms(p, a, &v);
+    (void)printf("%-24s %-12s %5s %5s  %-9s %s\n", "message", "gateway", "text", "most", "segments",
+                 "parameters, at most");
+    for (size_t i = 0; i < n; i++)
+        print_size(p, &v[i]);
+    (void)puts(
+        "Characters as carriers count them: 70 are one segment, more are sent in parts of 67; an "
+        "emoji counts two.\nA parameter is as long as the `max` of what it shows: declare it "
+        "(name: {type: string, max: 10}) to know more.");
+    arena_free(&a);
+}
 
 static bool known_format(const char *f)
 {
@@ -60,6 +112,8 @@ int cli_check(int argc, char **argv)
             if (p && strcmp(c.format, "text") == 0)
                 (void)printf("ok: %u events, %u tags, %u messages, %u rules, %u tests\n",
                              p->schema->n, p->n_tags, p->n_messages, p->n_rules, p->n_tests);
+            if (p && c.messages)
+                print_messages(p);
             rule_free(&p);
         }
     }
