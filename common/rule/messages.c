@@ -51,7 +51,8 @@ void add_gateway(struct load *L, struct str name, struct str tag)
 
 #define MAX_ADAPTERS (MAX_GATEWAYS - 2) /* two are built in */
 
-/* The name and address of one adapter; what else it says is the dispatcher's. */
+/* The name (its file's, when it gives none) and the address of one adapter; what else it says is the
+ * dispatcher's. */
 static void read_adapter(struct load *L, const char *path, struct str name, uint32_t order)
 {
     struct srcfile *src = ARENA_NEW(L->a, struct srcfile);
@@ -59,12 +60,6 @@ static void read_adapter(struct load *L, const char *path, struct str name, uint
     *src = (struct srcfile){.name = str_c(arena_strdup(L->a, path)), .order = order};
     src->text = STR("");
     struct span at = {src, 0, 0};
-    if (!is_name(name)) {
-        diags_addf(L->d, "S005", at,
-                   STR("use lower-case letters, digits and _, beginning with a letter"),
-                   (struct str){0}, "`" STR_FMT "` cannot be the name of a gateway", STR_ARG(name));
-        return;
-    }
     if (file_read(L->a, path, YAML_MAX_BYTES, &src->text, &err) != FILE_READ) {
         diags_addf(L->d, "S014", at, (struct str){0}, (struct str){0}, "%s", err.text);
         return;
@@ -72,6 +67,15 @@ static void read_adapter(struct load *L, const char *path, struct str name, uint
     const struct yaml_node *root;
     if (yaml_parse(L->a, src, L->d, &root))
         return;
+    const struct yaml_node *own = yaml_get(root, "name");
+    if (own && yaml_text(own, &name))
+        at = own->at;
+    if (!is_name(name)) {
+        diags_addf(L->d, "S005", at,
+                   STR("use lower-case letters, digits and _, beginning with a letter"),
+                   (struct str){0}, "`" STR_FMT "` cannot be the name of a gateway", STR_ARG(name));
+        return;
+    }
     struct str tag = {0};
     yaml_text(yaml_get(root, "address"), &tag);
     add_gateway(L, name, tag);

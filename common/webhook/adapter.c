@@ -11,8 +11,11 @@
 #include "webhook_priv.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define MAX_ALLOW 32
 #define MAX_FILE (256 << 10)
@@ -39,7 +42,7 @@ static void unknown_key(struct adapter_load *l, const struct yaml_pair *p, const
     near = suggest(p->key, names, n);
     if (near.n)
         (void)snprintf(label, sizeof label, "did you mean `" STR_FMT "`?", STR_ARG(near));
-    diags_addf(l->d, "G001", p->key_at, str_c(label), STR(""), "unknown key `" STR_FMT "` in %s",
+    diags_addf(l->d, "A001", p->key_at, str_c(label), STR(""), "unknown key `" STR_FMT "` in %s",
                STR_ARG(p->key), where);
 }
 
@@ -47,7 +50,7 @@ static void read_keys(struct adapter_load *l, const struct yaml_node *map, const
                       const struct key *keys, size_t n)
 {
     if (map->kind != YAML_MAPPING) {
-        diags_addf(l->d, "G002", map->at, STR(""), STR(""), "%s must be a mapping", where);
+        diags_addf(l->d, "A002", map->at, STR(""), STR(""), "%s must be a mapping", where);
         return;
     }
     for (uint32_t i = 0; i < map->n; i++) {
@@ -58,7 +61,7 @@ static void read_keys(struct adapter_load *l, const struct yaml_node *map, const
         if (!k)
             unknown_key(l, p, where, keys, n);
         else if (!k->fn)
-            diags_addf(l->d, "G003", p->key_at, STR(""), STR(""), "`%s` of %s is not built yet",
+            diags_addf(l->d, "A003", p->key_at, STR(""), STR(""), "`%s` of %s is not built yet",
                        k->name, where);
         else
             k->fn(l, p->value);
@@ -72,7 +75,7 @@ static struct str text_of(struct adapter_load *l, const struct yaml_node *v, con
     struct str s;
     if (yaml_text(v, &s) && s.n)
         return s;
-    diags_addf(l->d, "G004", v->at, STR(""), STR(""), "%s must be a text", what);
+    diags_addf(l->d, "A004", v->at, STR(""), STR(""), "%s must be a text", what);
     return STR("");
 }
 
@@ -80,7 +83,7 @@ static bool bool_of(struct adapter_load *l, const struct yaml_node *v, bool *out
 {
     if (yaml_bool(v, out))
         return true;
-    adapter_bad(l, "G004", v, "must be true or false");
+    adapter_bad(l, "A004", v, "must be true or false");
     return false;
 }
 
@@ -92,7 +95,7 @@ bool adapter_length(struct adapter_load *l, const struct yaml_node *v, int64_t m
         *out = ms;
         return true;
     }
-    diags_addf(l->d, "G004", v->at, STR(""), STR("lengths are written 5s, 10m, 2h, 1d"),
+    diags_addf(l->d, "A004", v->at, STR(""), STR("lengths are written 5s, 10m, 2h, 1d"),
                "must be a length of at most %lld s", (long long)(most / 1000));
     return false;
 }
@@ -113,7 +116,7 @@ static struct str name_of(struct adapter_load *l, const struct yaml_node *v, con
 {
     struct str s = text_of(l, v, what);
     if (s.n && !is_name(s)) {
-        adapter_bad(l, "G004", v, "names are lower case letters, digits and _, a letter first");
+        adapter_bad(l, "A004", v, "names are lower case letters, digits and _, a letter first");
         return STR("");
     }
     return s;
@@ -133,7 +136,7 @@ static void key_kind(struct adapter_load *l, const struct yaml_node *v)
 {
     struct str s = text_of(l, v, "`kind`");
     if (s.n && !str_eqc(s, "standard_webhook"))
-        diags_addf(l->d, "G003", v->at, STR(""), STR("the only kind yet is standard_webhook"),
+        diags_addf(l->d, "A003", v->at, STR(""), STR("the only kind yet is standard_webhook"),
                    "kind `" STR_FMT "` is not built yet", STR_ARG(s));
 }
 
@@ -167,20 +170,20 @@ static void check_url(struct adapter_load *l, const struct yaml_node *v, struct 
     else if (str_starts(url, "http://"))
         rest = (struct str){url.p + 7, url.n - 7};
     else {
-        adapter_bad(l, "G005", v,
+        adapter_bad(l, "A005", v,
                     "`url` must begin with https:// (or http://, or be a path under the base)");
         return;
     }
     const char *end = rest.n ? memchr(rest.p, '/', rest.n) : NULL;
     size_t host = end ? (size_t)(end - rest.p) : rest.n;
     if (!host)
-        adapter_bad(l, "G005", v, "`url` has no host");
+        adapter_bad(l, "A005", v, "`url` has no host");
     else if (memchr(rest.p, '@', host) || memchr(rest.p, '?', rest.n))
-        adapter_bad(l, "G005", v,
+        adapter_bad(l, "A005", v,
                     "`url` may not hold a user, password or query: they would be logged");
     for (size_t i = 0; i < url.n; i++)
         if ((unsigned char)url.p[i] <= ' ' || (unsigned char)url.p[i] >= 0x7f) {
-            adapter_bad(l, "G005", v, "`url` may hold printable ASCII only");
+            adapter_bad(l, "A005", v, "`url` may hold printable ASCII only");
             return;
         }
 }
@@ -190,7 +193,7 @@ static void key_url(struct adapter_load *l, const struct yaml_node *v)
     struct str s = text_of(l, v, "`url`");
     if (s.n && s.p[0] == '/') {
         if (!l->o->base_url && !l->o->check_only) {
-            adapter_bad(l, "G005", v,
+            adapter_bad(l, "A005", v,
                         "`url` is a path, and no base address is given (--gateway-base)");
             return;
         }
@@ -209,14 +212,14 @@ static void key_url(struct adapter_load *l, const struct yaml_node *v)
 static void key_allow(struct adapter_load *l, const struct yaml_node *v)
 {
     if (v->kind != YAML_SEQUENCE || v->n > MAX_ALLOW) {
-        adapter_bad(l, "G006", v, "`allow` must be a list of at most 32 address ranges");
+        adapter_bad(l, "A006", v, "`allow` must be a list of at most 32 address ranges");
         return;
     }
     struct webhook_cidr *c = ARENA_ARRAY(l->a->arena, struct webhook_cidr, v->n);
     for (uint32_t i = 0; i < v->n; i++) {
         struct str s;
         if (!yaml_text(v->items[i], &s) || webhook_cidr_parse(s, &c[i]))
-            adapter_bad(l, "G006", v->items[i],
+            adapter_bad(l, "A006", v->items[i],
                         "not an address range such as 127.0.0.0/8 or fc00::/7");
     }
     l->a->allow = c;
@@ -229,7 +232,7 @@ static void key_in_flight(struct adapter_load *l, const struct yaml_node *v)
 {
     int64_t n;
     if (!yaml_i64(v, &n) || n < 1 || n > 10000)
-        adapter_bad(l, "G004", v, "`in_flight` must be a number from 1 to 10000");
+        adapter_bad(l, "A004", v, "`in_flight` must be a number from 1 to 10000");
     else
         l->a->limits.in_flight = (uint32_t)n;
 }
@@ -261,7 +264,7 @@ static void key_timeouts(struct adapter_load *l, const struct yaml_node *v)
 static void key_schedule(struct adapter_load *l, const struct yaml_node *v)
 {
     if (v->kind != YAML_SEQUENCE || !v->n || v->n > WEBHOOK_MAX_TRIES) {
-        adapter_bad(l, "G004", v,
+        adapter_bad(l, "A004", v,
                     "`schedule` must be a list of 1 to 16 lengths, the first of them 0s");
         return;
     }
@@ -272,7 +275,7 @@ static void key_schedule(struct adapter_load *l, const struct yaml_node *v)
         if (i == 0 && yaml_text(v->items[0], &t) && str_eqc(t, "0s"))
             continue;
         if (i == 0)
-            adapter_bad(l, "G004", v->items[0], "the first try is at once: 0s");
+            adapter_bad(l, "A004", v->items[0], "the first try is at once: 0s");
         else
             (void)adapter_length(l, v->items[i], 2 * TIME_DAY, &s->step_ms[i]);
     }
@@ -297,7 +300,7 @@ static void key_then(struct adapter_load *l, const struct yaml_node *v)
     struct str s = text_of(l, v, "`then`");
     l->a->retry_once = str_eqc(s, "retry_once");
     if (s.n && !l->a->retry_once && !str_eqc(s, "fail"))
-        adapter_bad(l, "G007", v, "`then` must be fail or retry_once");
+        adapter_bad(l, "A007", v, "`then` must be fail or retry_once");
 }
 
 static void key_ambiguous(struct adapter_load *l, const struct yaml_node *v)
@@ -308,7 +311,7 @@ static void key_ambiguous(struct adapter_load *l, const struct yaml_node *v)
     if (v->kind == YAML_MAPPING) {
         read_keys(l, v, "`ambiguous`", keys, BASE_LEN(keys));
         if (!yaml_get(v, "reconcile"))
-            adapter_bad(l, "G007", v, "`ambiguous` needs `reconcile: LENGTH`");
+            adapter_bad(l, "A007", v, "`ambiguous` needs `reconcile: LENGTH`");
         return;
     }
     if (yaml_text(v, &s) && str_eqc(s, "retry"))
@@ -317,7 +320,7 @@ static void key_ambiguous(struct adapter_load *l, const struct yaml_node *v)
         l->a->ambiguous = WEBHOOK_AMB_FAIL;
     else
         adapter_bad(
-            l, "G007", v,
+            l, "A007", v,
             "`ambiguous` must be retry, fail or {reconcile: LENGTH, then: fail|retry_once}");
 }
 
@@ -361,16 +364,16 @@ static void check_whole(struct adapter_load *l, const struct yaml_node *root)
     struct webhook_adapter *a = l->a;
     for (size_t i = 0; i < BASE_LEN(needed); i++)
         if (!yaml_get(root, needed[i]))
-            diags_addf(l->d, "G012", root->at, STR(""), STR(""), "an adapter needs `%s`",
+            diags_addf(l->d, "A012", root->at, STR(""), STR(""), "an adapter needs `%s`",
                        needed[i]);
     const struct yaml_node *url = yaml_get(root, "url"), *amb = yaml_get(root, "ambiguous");
     if (str_starts(a->url, "http://") && !a->plain_http)
-        diags_addf(l->d, "G005", url->at, STR(""), STR("`plain_http: true` says that it is meant"),
+        diags_addf(l->d, "A005", url->at, STR(""), STR("`plain_http: true` says that it is meant"),
                    "`url` is not encrypted");
     bool resends = a->ambiguous == WEBHOOK_AMB_RETRY ||
                    (a->ambiguous == WEBHOOK_AMB_RECONCILE && a->retry_once);
     if (a->has_ambiguous && resends && !a->idempotent && !a->accept_duplicates)
-        diags_addf(l->d, "G007", amb->at, STR(""),
+        diags_addf(l->d, "A007", amb->at, STR(""),
                    STR("use reconcile or fail, or say `i_accept_duplicates: true`"),
                    "sends again what may have arrived, at a gateway that is not idempotent");
     if (!a->has_ambiguous)
@@ -392,7 +395,7 @@ static int load_secret(struct adapter_load *l, const struct yaml_node *root)
     struct err err = {0};
     if (!webhook_keys_load(path, &a->keys, &err))
         return 0;
-    diags_addf(l->d, "G013", v->at, STR(""), STR(""), "%s", err.text);
+    diags_addf(l->d, "A013", v->at, STR(""), STR(""), "%s", err.text);
     return -1;
 }
 
@@ -438,10 +441,16 @@ int webhook_adapter_read(struct str name, struct str text, const struct webhook_
 int webhook_adapter_load(const char *path, const struct webhook_adapter_options *o, struct diags *d,
                          struct webhook_adapter **out, struct err *err)
 {
-    FILE *f = fopen(path, "re");
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* a pipe would wait */
     *out = NULL;
-    if (!f)
+    if (fd < 0)
         return err_set(err, ERR_INPUT, "cannot read %s: %s", path, strerror(errno));
+    FILE *f = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? fdopen(fd, "r") : NULL;
+    if (!f) {
+        (void)close(fd);
+        return err_set(err, ERR_INPUT, "cannot read %s: not an ordinary file", path);
+    }
     char *text = xmalloc(MAX_FILE + 1);
     size_t n = fread(text, 1, MAX_FILE + 1, f);
     bool failed = ferror(f) != 0 || n > MAX_FILE;

@@ -18,7 +18,7 @@ static const struct type *answer_record(struct adapter_load *l, const struct yam
                                         int depth)
 {
     if (v->n > MAX_FIELDS) {
-        adapter_bad(l, "G008", v, "more than 64 fields");
+        adapter_bad(l, "A008", v, "more than 64 fields");
         return NULL;
     }
     struct type *t = ARENA_NEW(l->a->arena, struct type);
@@ -55,7 +55,7 @@ static const struct type *answer_type(struct adapter_load *l, const struct yaml_
     for (size_t i = 0; i < BASE_LEN(scalars) && yaml_text(v, &s); i++)
         if (str_eqc(s, scalars[i].name))
             return scalars[i].type;
-    adapter_bad(l, "G008", v,
+    adapter_bad(l, "A008", v,
                 "a field of the answer is int, string, bool, double, {FIELDS} or [TYPE]");
     return NULL;
 }
@@ -63,7 +63,7 @@ static const struct type *answer_type(struct adapter_load *l, const struct yaml_
 void adapter_answer(struct adapter_load *l, const struct yaml_node *v)
 {
     if (v->kind != YAML_MAPPING) {
-        adapter_bad(l, "G008", v, "`answer` must be a mapping of the fields of the answer's JSON");
+        adapter_bad(l, "A008", v, "`answer` must be a mapping of the fields of the answer's JSON");
         return;
     }
     const struct type *t = answer_type(l, v, 0);
@@ -88,7 +88,7 @@ static const struct expr *compile(struct adapter_load *l, const struct yaml_node
     env->vars = memcpy(ARENA_ARRAY(l->a->arena, struct expr_var, N_VARS), vars, sizeof vars);
     env->n_vars = N_VARS;
     if (v->kind != YAML_SCALAR) {
-        adapter_bad(l, "G009", v, "must be an expression");
+        adapter_bad(l, "A009", v, "must be an expression");
         return NULL;
     }
     struct expr_src src = {.file = &l->a->src};
@@ -104,7 +104,7 @@ static bool one_rule(struct adapter_load *l, const struct yaml_node *v, struct a
     const struct yaml_node *delay = yaml_get(v, "delay");
     struct str s;
     if (!when || !then) {
-        adapter_bad(l, "G009", v,
+        adapter_bad(l, "A009", v,
                     "a rule is {when: EXPRESSION, then: CLASS}, perhaps with delay: LENGTH");
         return false;
     }
@@ -113,18 +113,18 @@ static bool one_rule(struct adapter_load *l, const struct yaml_node *v, struct a
         for (size_t k = 0; k < BASE_LEN(keys); k++)
             known |= str_eqc(v->pairs[i].key, keys[k]);
         if (!known)
-            diags_addf(l->d, "G001", v->pairs[i].key_at, STR(""), STR(""),
+            diags_addf(l->d, "A001", v->pairs[i].key_at, STR(""), STR(""),
                        "unknown key `" STR_FMT "` in a rule of `classify`",
                        STR_ARG(v->pairs[i].key));
     }
     r->at = v->at;
     r->when = compile(l, when, &type_bool);
     if (!yaml_text(then, &s) || webhook_class_parse(s, &r->then))
-        adapter_bad(l, "G009", then,
+        adapter_bad(l, "A009", then,
                     "not a class: ok duplicate_ok throttle retry ambiguous "
                     "permanent_recipient permanent_content account_stop defer");
     else if (r->then == WEBHOOK_TOKEN_REFRESH)
-        adapter_bad(l, "G003", then,
+        adapter_bad(l, "A003", then,
                     "`token_refresh` is not built yet (gateways with access tokens)");
     if (delay)
         (void)adapter_length(l, delay, TIME_DAY, &r->delay_ms);
@@ -138,7 +138,7 @@ static void check_unsent(struct adapter_load *l)
         struct webhook_answer w = {.curl = curl};
         const struct adapter_rule *r = adapter_match(l->a, &w, 0);
         if (r && (r->then == WEBHOOK_OK || r->then == WEBHOOK_DUPLICATE_OK)) {
-            diags_addf(l->d, "G010", r->at, STR(""), STR("begin it with `sent && …`"),
+            diags_addf(l->d, "A010", r->at, STR(""), STR("begin it with `sent && …`"),
                        "says ok of a request of which not a byte was sent");
             return;
         }
@@ -148,7 +148,7 @@ static void check_unsent(struct adapter_load *l)
 void adapter_classify(struct adapter_load *l, const struct yaml_node *v)
 {
     if (v->kind != YAML_SEQUENCE || !v->n || v->n > MAX_RULES) {
-        adapter_bad(l, "G009", v, "`classify` must be a list of 1 to 64 rules");
+        adapter_bad(l, "A009", v, "`classify` must be a list of 1 to 64 rules");
         return;
     }
     struct adapter_rule *r = ARENA_ARRAY(l->a->arena, struct adapter_rule, v->n);
@@ -159,7 +159,7 @@ void adapter_classify(struct adapter_load *l, const struct yaml_node *v)
         return;
     struct val last;
     if (!expr_is_const(r[v->n - 1].when, &last) || last.t != V_BOOL || !last.b) {
-        adapter_bad(l, "G011", v->items[v->n - 1],
+        adapter_bad(l, "A011", v->items[v->n - 1],
                     "the last rule of `classify` must be a catch-all");
         return;
     }

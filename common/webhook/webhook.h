@@ -108,6 +108,8 @@ int webhook_adapter_load(const char *path, const struct webhook_adapter_options 
 int webhook_adapter_read(struct str name, struct str text, const struct webhook_adapter_options *o,
                          struct diags *d, struct webhook_adapter **out, struct err *err);
 void webhook_adapter_free(struct webhook_adapter **a);
+/* Every A code that a diagnostic may carry (Y and X codes are yaml's and expr's), in order. */
+const struct diag_code *webhook_codes(size_t *n);
 
 struct webhook_limits {
     uint32_t in_flight; /* requests at once */

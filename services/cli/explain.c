@@ -4,6 +4,7 @@
  * without a code, a line for each.
  */
 #include "cli.h"
+#include "webhook.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -37,6 +38,14 @@ static int chinese(const char *lang)
     return 0;
 }
 
+/* The i-th of all codes: of adapters, then of rules. */
+static const struct diag_code *code_at(size_t i)
+{
+    size_t n;
+    const struct diag_code *v = webhook_codes(&n);
+    return i < n ? &v[i] : rule_code(i - n);
+}
+
 static const struct code_text *text_of(const struct diag_code *c, bool zh)
 {
     return zh ? &c->zh : &c->en;
@@ -50,7 +59,7 @@ static bool explain_one(const char *word, bool zh)
     size_t n = 0;
     for (size_t i = 0; word[i] && i < sizeof code - 1; i++)
         code[i] = (char)toupper((unsigned char)word[i]);
-    for (const struct diag_code *c; n < MOST_CODES && (c = rule_code(n)) != NULL; n++) {
+    for (const struct diag_code *c; n < MOST_CODES && (c = code_at(n)) != NULL; n++) {
         names[n] = str_c(c->code);
         if (strlen(word) < sizeof code && strcmp(c->code, code) == 0) {
             const struct code_text *t = text_of(c, zh);
@@ -84,7 +93,7 @@ int cli_explain(int argc, char **argv)
             n = 0;
         } else if (n == 0) {
             const struct diag_code *d;
-            for (size_t i = 0; (d = rule_code(i)) != NULL; i++)
+            for (size_t i = 0; (d = code_at(i)) != NULL; i++)
                 (void)printf("%s  %s\n", d->code, text_of(d, zh)->meaning);
         }
         for (size_t i = 0; i < n; i++)
