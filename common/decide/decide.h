@@ -92,12 +92,18 @@ struct decide_wants {
     struct decide_timer after;
     int64_t upto_ms; /* TIME_NEVER includes members without a timer (sweep) */
     uint32_t timers_n;
+    bool
+        index; /* the next `index_n` members, in order of bytes, after `index_after`, under (tag, key) */
+    struct str index_tag, index_key, index_after;
+    uint32_t index_n;
 };
 void decide_wants(struct decide *d, struct decide_wants *out);
 /* A state as it was committed; empty = no such member. Copied. */
 void decide_put(struct decide *d, struct str member, struct str state);
 /* The answer: in order; fewer than asked = there are no more up to `upto_ms`. Copied. */
 void decide_put_timers(struct decide *d, const struct decide_timer *t, uint32_t n);
+/* The answer: in order; fewer than asked = there are no more. Copied. */
+void decide_put_index(struct decide *d, const struct str *members, uint32_t n);
 /* Whom a seq was for. */
 void decide_put_seq(struct decide *d, uint64_t seq, struct str member, struct str rule,
                     struct str message);
@@ -119,6 +125,10 @@ struct decide_public { /* one changed public tag */
     uint32_t entry; /* its entry (0 in one that has none), */
     int64_t at_ms;  /* and log time then */
 };
+struct decide_link { /* a member comes to stand under (tag, key) of the index, or leaves */
+    struct str tag, key, member;
+    bool remove;
+};
 struct decide_sent {
     uint64_t seq;
     struct str member, rule, message;
@@ -136,6 +146,8 @@ struct decide_out {
     uint32_t n_told;
     const struct decide_sent *sent;
     uint32_t n_sent;
+    const struct decide_link *links; /* in order: the last word on one counts */
+    uint32_t n_links;
     const struct decide_src *src; /* marks that moved */
     uint32_t n_src;
     size_t state_bytes;

@@ -127,6 +127,18 @@ bool event_steps(struct decide *d, const struct event *ev)
     return true;
 }
 
+int apply_fan(struct decide *d, struct node *m, const struct event *ev, uint32_t tag,
+              struct str key, struct err *err)
+{
+    if (unit_open(d, m, d->meta.now_ms, d->meta.now_ms, err) != 0)
+        return -1;
+    bool news = tagset_holds(d->tags, tag, key) && event_steps(d, ev);
+    d->stats.events += news;
+    if (!news && !d->u.updated)
+        return 0;
+    return unit_close(d, err);
+}
+
 int apply_event(struct decide *d, struct node *m, const struct event *ev, struct err *err)
 {
     if (unit_open(d, m, d->meta.now_ms, d->meta.now_ms, err) != 0)

@@ -32,6 +32,10 @@ struct decide *decide_new(const struct decide_conf *conf)
     d->all = arena_new(0);
     d->seq_arena = arena_new(0);
     d->sweep_arena = arena_new(0);
+    d->fan_arena = arena_new(0);
+    d->index = map_new(true);
+    buf_init(&d->fan_after, 4096);
+    buf_init(&d->fan_key, 1 << 20);
     d->marks = map_new(true);
     d->seqs = map_new(true);
     buf_init(&d->blob, OUT_MAX);
@@ -59,6 +63,12 @@ void decide_free(struct decide **pd)
     free(d->want_seq);
     free(d->sweep);
     map_free(&d->seqs);
+    fan_clear(d);
+    map_free(&d->index);
+    free(d->fan);
+    arena_free(&d->fan_arena);
+    buf_free(&d->fan_after);
+    buf_free(&d->fan_key);
     tagset_free(&d->tags);
     arena_free(&d->a);
     arena_free(&d->seq_arena);
@@ -107,16 +117,20 @@ static const char phases[] = "sta"; /* enum phase, as `pos` writes it */
 static int read_pos(struct decide *d, struct err *err)
 {
     char phase;
+    int end = 0;
     d->entry = d->place = 0;
     d->phase = PHASE_SWEEP;
     d->inside = d->meta.pos[0] != '\0';
     if (!d->inside)
         return 0;
-    if (sscanf(d->meta.pos, "%" SCNu32 " %c %" SCNu32, &d->entry, &phase, &d->place) != 3 ||
+    if (sscanf(d->meta.pos, "%" SCNu32 " %c %" SCNu32 "%n", &d->entry, &phase, &d->place, &end) !=
+            3 ||
         !strchr(phases, phase) || phase == '\0')
         return err_code(err, ERR_FATAL, "cursor", "the place `%s` in record %llu is not one",
                         d->meta.pos, (unsigned long long)d->meta.off);
     d->phase = (enum phase)(strchr(phases, phase) - phases);
+    if (d->meta.pos[end] == ' ')
+        buf_adds(&d->fan_after, d->meta.pos + end + 1);
     return 0;
 }
 
@@ -143,6 +157,7 @@ int decide_reset(struct decide *d, const struct decide_meta *meta, const struct 
     window_reset(d);
     marks_reset(d, src, n_src);
     d->n_sent = 0;
+    fan_clear(d);
     arena_reset(d->all);
     out_clear(d);
     d->sub = m.sub;
@@ -195,7 +210,8 @@ bool fold_room(const struct decide *d, const struct node *m)
     if (!m->dirty && d->n_dirty >= d->max_members)
         return false;
     return d->dirty_bytes + DECIDE_MAX_STATE <= d->max_bytes && d->dec.n < FOLD_OUT_BYTES &&
-           arena_used(d->out) < FOLD_OUT_ARENA && d->n_pub < FOLD_OUT_TAGS;
+           arena_used(d->out) < FOLD_OUT_ARENA && d->n_pub < FOLD_OUT_TAGS &&
+           d->n_link < FOLD_OUT_LINKS;
 }
 
 static void progress(struct decide *d)
@@ -204,7 +220,7 @@ static void progress(struct decide *d)
 }
 
 /* The member's state is here and may be changed? DONE, or what is lacking. */
-static enum decide_rc ready(struct decide *d, struct node *m)
+enum decide_rc fold_ready(struct decide *d, struct node *m)
 {
     if (!m->loaded && d->conf.complete)
         node_state(d, m, STR(""));
@@ -256,7 +272,7 @@ static enum decide_rc do_sweep(struct decide *d, struct err *err)
         }
         if (!m->loaded)
             want_bite(d, m);
-        enum decide_rc rc = ready(d, m);
+        enum decide_rc rc = fold_ready(d, m);
         if (rc != DECIDE_DONE)
             return rc;
         if (sweep_one(d, m, due, err) != 0)
@@ -279,7 +295,7 @@ static enum decide_rc do_timers(struct decide *d, int64_t until, struct err *err
         }
         if (!m->loaded)
             want_due(d, until);
-        enum decide_rc rc = ready(d, m);
+        enum decide_rc rc = fold_ready(d, m);
         if (rc != DECIDE_DONE)
             return rc;
         if (fire_one(d, m, d->conf.record_clock ? m->due : until, err) != 0)
@@ -293,13 +309,14 @@ static enum decide_rc do_timers(struct decide *d, int64_t until, struct err *err
 
 static bool fits(const struct decide *d, const struct event *ev)
 {
-    return ev->def && d->prog && ev->def->n_member > 0 && member_ok(ev->member);
+    return ev->def && d->prog && ev->def->fan_tag.n == 0 && member_ok(ev->member);
 }
 
 static enum decide_rc do_event(struct decide *d, const struct event *ev, struct err *err)
 {
     const struct schema *s = decide_schema(d);
-    if (!fits(d, ev)) {
+    bool fan = ev->def && d->prog && ev->def->fan_tag.n > 0;
+    if (!fan && !fits(d, ev)) {
         d->stats.dropped++;
         return DECIDE_DONE;
     }
@@ -307,8 +324,10 @@ static enum decide_rc do_event(struct decide *d, const struct event *ev, struct 
         (void)err_set(err, ERR_FATAL, "the record was read by another schema than the current one");
         return DECIDE_PARK;
     }
+    if (fan)
+        return fan_event(d, ev, err);
     struct node *m = node_get(d, ev->member);
-    enum decide_rc rc = ready(d, m);
+    enum decide_rc rc = fold_ready(d, m);
     if (rc == DECIDE_DONE && apply_event(d, m, ev, err) != 0)
         rc = DECIDE_PARK;
     return rc;
@@ -343,7 +362,7 @@ static enum decide_rc do_receipt(struct decide *d, const struct record *r, struc
         return DECIDE_NEED;
     if (known && d->prog && member_ok(member)) {
         struct node *m = node_get(d, member);
-        enum decide_rc rc = ready(d, m);
+        enum decide_rc rc = fold_ready(d, m);
         if (rc != DECIDE_DONE)
             return rc;
         if (apply_receipt(d, m, r, err) != 0)
@@ -379,7 +398,7 @@ static enum decide_rc do_erase(struct decide *d, const struct record *r, struct 
     if (!member_ok(r->member) || !d->prog)
         return DECIDE_DONE;
     struct node *m = node_get(d, r->member);
-    enum decide_rc rc = ready(d, m);
+    enum decide_rc rc = fold_ready(d, m);
     if (rc == DECIDE_DONE && unit_erase(d, m, d->meta.now_ms, err) != 0)
         rc = DECIDE_PARK;
     return rc;
@@ -469,8 +488,9 @@ enum decide_rc decide_record(struct decide *d, const struct record *r, uint64_t 
     d->meta.sub = d->inside ? d->sub + d->moved : 0;
     d->meta.pos[0] = '\0';
     if (d->inside)
-        (void)snprintf(d->meta.pos, sizeof d->meta.pos, "%" PRIu32 " %c %" PRIu32, d->entry,
-                       phases[d->phase], d->place);
+        (void)snprintf(d->meta.pos, sizeof d->meta.pos, "%" PRIu32 " %c %" PRIu32 "%s" STR_FMT,
+                       d->entry, phases[d->phase], d->place, d->fan_after.n ? " " : "",
+                       STR_ARG(buf_str(&d->fan_after)));
     return rc;
 }
 

@@ -14,6 +14,7 @@
  *   wants.c     wanted messages: queue, sending, ending
  *   policy.c    may this message go, by which gateway
  *   timed.c     silence, date, every           fire.c    one timer of one member
+ *   fan.c       an event to all whose collection holds its key
  *   receipts.c  what became of a message       write.c   decisions
  *   expr_ctx.c  what expressions see           show.c    for people
  */
@@ -26,6 +27,7 @@
 #define FOLD_OUT_BYTES (1 << 20)   /* decisions a commit */
 #define FOLD_OUT_TAGS 8192         /* changes of public tags a commit */
 #define FOLD_OUT_ARENA (256 << 10) /* bytes of them and of who was sent what, a commit */
+#define FOLD_OUT_LINKS 2048        /* changes of the fan-out index a commit */
 #define WINDOW_N 1024              /* timers a fetch */
 
 /* ---- members ------------------------------------------------------------------------------------------ */
@@ -140,6 +142,16 @@ struct decide {
     bool sweep_have, sweep_more;
     struct arena *sweep_arena;
 
+    /* fan-out: the walk of the event at (entry, place) */
+    struct buf fan_after;             /* the last member done; empty before the first */
+    struct str *fan;                  /* the bite fetched */
+    uint32_t n_fan, cap_fan, fan_at;  /* fan_at: the next of it */
+    bool fan_have, fan_more, ask_fan; /* more: there may be others behind the bite */
+    struct arena *fan_arena;
+    struct buf fan_key;              /* tag, NUL, key */
+    struct str fan_tag, fan_ask_key; /* in fan_key: what is asked for */
+    struct map *index;               /* complete mode: tag NUL key -> struct fan_set */
+
     /* wants */
     struct str *want;
     uint32_t n_want, cap_want;
@@ -167,6 +179,8 @@ struct decide {
     uint64_t first_seq;
     struct decide_public *pub;
     uint32_t n_pub, cap_pub;
+    struct decide_link *link;
+    uint32_t n_link, cap_link;
     struct arena *out;    /* until committed */
     struct arena *all;    /* complete mode: what is never dropped */
     struct sent_by *sent; /* by seq; complete mode: all, else since the last commit */
@@ -313,6 +327,17 @@ void timed_moved(struct decide *d);
 void timed_fire(struct decide *d, uint32_t i);
 int64_t clock_after(const struct zone *tz, int64_t t, int32_t minute, bool strict);
 int64_t *life_last(struct decide *d, uint32_t event, bool make);
+
+/* fan.c */
+enum decide_rc fan_event(struct decide *d, const struct event *ev, struct err *err);
+void fan_end(struct decide *d);
+void fan_clear(struct decide *d);
+/* What the unit's member gained and lost; gone: he leaves every index. */
+void fan_links(struct decide *d, bool gone);
+enum decide_rc fold_ready(struct decide *d, struct node *m); /* fold.c */
+int apply_fan(struct decide *d, struct node *m, const struct event *ev, uint32_t tag,
+              struct str key,
+              struct err *err); /* event.c: to a member whose collection holds key */
 
 /* fire.c */
 int fire_one(struct decide *d, struct node *m, int64_t seen, struct err *err);

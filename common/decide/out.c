@@ -134,6 +134,8 @@ void decide_out(struct decide *d, struct decide_out *out)
     out->told = d->pub;
     out->n_told = d->n_pub;
     out->sent = d->out_sent;
+    out->links = d->link;
+    out->n_links = d->n_link;
     out->src = d->out_src;
 }
 
@@ -145,6 +147,7 @@ void out_clear(struct decide *d)
     buf_reset(&d->dec);
     d->n_dec = 0;
     d->n_pub = 0;
+    d->n_link = 0;
     if (!d->conf.complete)
         d->n_sent = 0;
     d->sent_from = d->n_sent;
@@ -168,6 +171,7 @@ void out_free(struct decide *d)
     buf_free(&d->dec);
     free(d->dec_at);
     free(d->pub);
+    free(d->link);
     free(d->sent);
     free(d->out_dec);
     free(d->out_change);

@@ -43,6 +43,7 @@ static void bring_up_to_date(struct decide *d)
     d->life.gen = d->meta.n;
     timed_all(d);
     unit_settle(d);
+    tagset_link_all(d->tags); /* a collection that has become an index */
 }
 
 int unit_open(struct decide *d, struct node *m, int64_t now, int64_t seen, struct err *err)
@@ -213,6 +214,7 @@ int unit_close(struct decide *d, struct err *err)
     life_prune_runs(&d->life, d->ix, d->u.now);
     d->stats.expr_errors += tagset_errors(d->tags);
     if (life_bare(&d->life) && tagset_is_new(d->tags, d->u.now)) {
+        fan_links(d, false); /* nothing is left in a collection */
         store(d, true);
         return 0;
     }
@@ -226,6 +228,7 @@ int unit_close(struct decide *d, struct err *err)
     if (d->blob.n > DECIDE_MAX_STATE || d->blob.over)
         return err_set(err, ERR_FATAL, "a member's state has %zu bytes, at most %d", d->blob.n,
                        DECIDE_MAX_STATE);
+    fan_links(d, false);
     store(d, false);
     return 0;
 }
@@ -246,6 +249,8 @@ int unit_erase(struct decide *d, struct node *m, int64_t now, struct err *err)
         for (uint32_t i = 0; i < d->prog->n_tags; i++)
             if (d->prog->tags[i].public_ && tagset_get(d->tags, i, now, &v) == 1)
                 write_public(d, i, NULL);
+    if (ok)
+        fan_links(d, true);
     store(d, true);
     return 0;
 }

@@ -216,7 +216,12 @@ void decide_wants(struct decide *d, struct decide_wants *out)
                                  .timers = d->ask != ASK_NONE,
                                  .after = d->ask_after,
                                  .upto_ms = d->ask_upto,
-                                 .timers_n = d->ask_n};
+                                 .timers_n = d->ask_n,
+                                 .index = d->ask_fan,
+                                 .index_tag = d->fan_tag,
+                                 .index_key = d->fan_ask_key,
+                                 .index_after = buf_str(&d->fan_after),
+                                 .index_n = d->max_members};
     d->n_want = d->n_want_seq = 0;
 }
 

@@ -149,7 +149,7 @@ struct event_def {
     const struct path *paths;  /* where field i stands in the raw record; each: tried in the
                                       element first, then in the record */
     struct str fan_tag;        /* fan-out: members whose collection fan_tag holds the key */
-    struct path fan_key;
+    uint32_t fan_field;        /* … that stands in this field, a string */
 };
 #define EVENT_EXTRA 3 /* id, time, role */
 

@@ -99,6 +99,13 @@ const struct diag_code codes_rule[] = {
       "purchases."},
      {"静默期的 `of` 必须是表示时长的标签",
       "请先定义再引用：cycle: {gap: purchase} 是该会员两次购买之间的平均间隔。"}},
+    {"R027",
+     {"a silence of an event that goes to others (`members:`)",
+      "Such an event is news about a product or a shop, not something the member does, so it ends "
+      "no silence. Name what members do: silence: [purchase, register]."},
+     {"静默期使用了扇出事件（`members:`）",
+      "这种事件是关于商品或门店的消息，不是会员自己的行为，不会结束静默。请写会员的行为：silence: "
+      "[purchase, register]。"}},
     {"R026",
      {"the day of a date rule moves with the clock and so never comes",
       "Leave `now` out of the tag's value: let it follow from what happened, like "

@@ -76,6 +76,19 @@ const struct diag_code codes_shape[] = {
       "with a dot are left out."},
      {"文件无法读取",
       "请检查它是否存在、是不是普通文件、有没有读取权限。名称以点开头的文件会被忽略。"}},
+    {"S015",
+     {"the key of `members` is a text field of the event",
+      "members: {in: favorites, key: sku} sends the event to every member whose collection "
+      "favorites holds what stands in its field sku."},
+     {"`members` 的 key 必须是该事件的文本字段",
+      "members: {in: favorites, key: sku} 表示：把事件发给集合 favorites 中含有字段 sku "
+      "的值的每位会员。"}},
+    {"S016",
+     {"`members` goes by a collection",
+      "Define one, {collect: favorite_add.sku, drop: favorite_remove.sku, max: 200}, and name it."},
+     {"`members` 必须依据一个集合标签",
+      "请先定义集合，例如 {collect: favorite_add.sku, drop: favorite_remove.sku, max: "
+      "200}，再写它的名称。"}},
     {"S020",
      {"a time in a test is an offset from its start or a local time",
       "Write at: +2h (counted from start) or at: \"2026-03-02 10:00\" (local time of policy.tz)."},
@@ -123,10 +136,6 @@ const struct diag_code codes_shape[] = {
       "out: then the member's own arm is taken."},
      {"测试里写了规则没有的分组", "buckets: {规则: 分组} 要写该规则 split "
                                   "里的分组名。请改正名称，或者不写，这样就按会员自己的分组。"}},
-    {"S090",
-     {"events without a member of their own (`members: {in: …}`) are not built yet",
-      "Leave it out for now; a later version will have it."},
-     {"没有所属会员的事件（`members: {in: …}`）还没有实现", "暂时不要使用，以后的版本会支持。"}},
 
     {"T001",
      {"a type that does not exist",

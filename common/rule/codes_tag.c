@@ -102,6 +102,13 @@ const struct diag_code codes_tag[] = {
      {"这个键不适用于这种标签",
       "less: 只用于 count 和 sum；drop: 和 max: 只用于 collect；by: 不能用于 streak 和 "
       "collect；window: 不能用于 collect。"}},
+    {"G018",
+     {"a tag cannot be moved by an event that goes to others (`members:`)",
+      "Such an event is news about a product or a shop and counts for nobody. Let a rule be "
+      "triggered "
+      "by it, or aggregate what members do themselves."},
+     {"标签不能由扇出事件（`members:`）改变", "这种事件是关于商品或门店的消息，不算任何会员的行为。"
+                                              "可以用它触发规则，或者汇总会员自己的行为。"}},
     {"G017",
      {"`less` cannot know which of the other events belong to what `by` or `where` chooses",
       "Make two tags, one for what is added and one for what is taken off, each with its own by: "

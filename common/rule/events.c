@@ -12,7 +12,7 @@ static const struct key_def event_keys[] = {
     [K_TOPIC] = {"topic", false, NULL}, [K_MATCH] = {"match", false, NULL},
     [K_ID] = {"id", false, NULL},       [K_MEMBER] = {"member", false, NULL},
     [K_TIME] = {"time", false, NULL},   [K_FIELDS] = {"fields", false, NULL},
-    [K_EACH] = {"each", false, NULL},   [K_MEMBERS] = {"members", false, "S090"},
+    [K_EACH] = {"each", false, NULL},   [K_MEMBERS] = {"members", false, NULL},
 };
 
 static const char *const receipt_fields[] = {"message", "rule", "gateway", "status"};
@@ -146,6 +146,54 @@ static void read_member(struct load *L, const struct yaml_node *n, struct event_
     e->n_member = 2;
 }
 
+enum { F_IN, F_KEY, N_FAN };
+static const struct key_def fan_keys[] = {
+    [F_IN] = {"in", true, NULL}, [F_KEY] = {"key", true, NULL}};
+
+/* members: {in: favorites, key: sku}.  The field is found here, the tag when there are tags. */
+static void read_fan(struct load *L, const struct yaml_node *n, struct event_def *e)
+{
+    const struct yaml_node *k[N_FAN];
+    struct str key;
+    if (!read_keys(L, n, (struct where){"`members`", {0}}, fan_keys, N_FAN, NULL, 0, k) ||
+        !want_text(L, k[F_IN], "`in`", &e->fan_tag) || !want_text(L, k[F_KEY], "`key`", &key))
+        return;
+    int f = type_field(e->fields, key);
+    if (f < 0 || (uint32_t)f >= e->fields->n_fields - EVENT_EXTRA) {
+        struct str *names = ARENA_ARRAY(L->a, struct str, e->fields->n_fields);
+        uint32_t count = e->fields->n_fields - EVENT_EXTRA;
+        for (uint32_t i = 0; i < count; i++)
+            names[i] = e->fields->fields[i].name;
+        unknown(L, "S015", k[F_KEY]->at, "field", key, names, count, "fields");
+        return;
+    }
+    const struct type *t = e->fields->fields[f].type;
+    e->fan_field = (uint32_t)f;
+    if (t->kind != TYPE_STRING && t->kind != TYPE_DATE && t->kind != TYPE_ERROR)
+        diags_addf(L->d, "S015", k[F_KEY]->at, STR("declare the field as string"), (struct str){0},
+                   "the key of a collection is a text, this field is %s", type_word(t));
+}
+
+/* Now that the tags are there: the collections that events go by become indexes. */
+void load_fans(struct load *L)
+{
+    for (uint32_t i = 0; i < L->p->schema->n; i++) {
+        const struct event_def *e = L->events[i];
+        if (!e->fan_tag.n)
+            continue;
+        const struct item *it = items_get(&L->items[SEC_EVENTS], e->name);
+        const struct yaml_node *n = yaml_get(yaml_get(it->node, "members"), "in");
+        uint32_t t = name_index(L->tag_names, L->p->n_tags, e->fan_tag);
+        if (t == RULE_NONE)
+            unknown(L, "R011", n->at, "tag", e->fan_tag, L->tag_names, L->p->n_tags, NULL);
+        else if (L->tags[t].kind == TAG_COLLECT)
+            L->tags[t].indexed = true;
+        else if (!L->tag_broken[t])
+            diags_addf(L->d, "S016", n->at, STR("a collection is {collect: EVENT.FIELD}"),
+                       (struct str){0}, "tag `" STR_FMT "` is no collection", STR_ARG(e->fan_tag));
+    }
+}
+
 static void load_event(struct load *L, const struct item *it, struct event_def *e)
 {
     const struct yaml_node *k[N_KEYS];
@@ -162,12 +210,17 @@ static void load_event(struct load *L, const struct item *it, struct event_def *
         read_path(L, k[K_TIME], "`time`", &e->time);
     if (k[K_EACH])
         read_path(L, k[K_EACH], "`each`", &e->each);
+    if (k[K_MEMBER] && k[K_MEMBERS])
+        diags_addf(L->d, "S013", k[K_MEMBERS]->at, STR("leave one of them out"), (struct str){0},
+                   "an event has either a `member` of its own or goes to `members`");
     if (k[K_MEMBER])
         read_member(L, k[K_MEMBER], e);
-    else if (ok)
+    else if (ok && !k[K_MEMBERS])
         diags_addf(L->d, "S004", it->name_at, STR("add the field that says who it is about"),
                    (struct str){0}, "event `" STR_FMT "` needs `member:`", STR_ARG(it->name));
     read_fields(L, k[K_FIELDS], e);
+    if (k[K_MEMBERS] && !k[K_MEMBER])
+        read_fan(L, k[K_MEMBERS], e);
 }
 
 /* ---- the built-in ones ----------------------------------------------------------------------- */

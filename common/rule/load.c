@@ -46,6 +46,7 @@ int load_program(struct load *L)
     load_tables(L);
     load_gateways(L);
     load_tags(L);
+    load_fans(L);
     check_gateways(L);
     load_messages(L);
     load_policy(L);

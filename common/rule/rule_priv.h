@@ -191,6 +191,7 @@ struct expr_env env_member(struct load *L);                /* member and now */
 
 void load_zone(struct load *L);
 void load_events(struct load *L);
+void load_fans(struct load *L);
 void load_profile(struct load *L); /* after the stored tags' types are known */
 void load_tables(struct load *L);
 void load_gateways(struct load *L);

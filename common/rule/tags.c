@@ -119,6 +119,13 @@ static bool read_source(struct load *L, const struct yaml_node *n, uint32_t *eve
         return false;
     }
     *event = e;
+    if (L->events[e]->fan_tag.n) {
+        diags_addf(L->d, "G018", at, STR("a rule may be triggered by it"), (struct str){0},
+                   "`" STR_FMT
+                   "` goes to others and is nothing that the member did: it moves no tag",
+                   STR_ARG(name));
+        return false;
+    }
     if (!dot)
         return true;
     const struct type *rec = L->events[e]->fields;

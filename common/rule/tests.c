@@ -328,7 +328,12 @@ static void read_event_step(struct test_load *T, const struct yaml_node **k,
     }
     s->time_ms = s->at_ms;
     bool timed = !k[S_TIME] || read_time(T, k[S_TIME], "`time`", &s->time_ms);
-    if (!pick_member(T, k[S_MEMBER], k[S_EVENT]->at, &s->member) || !timed)
+    bool fan = L->events[e]->fan_tag.n > 0;
+    if (fan && k[S_MEMBER])
+        diags_addf(L->d, "S021", k[S_MEMBER]->at, STR("leave it out"), (struct str){0},
+                   "`" STR_FMT "` goes to all whose collection holds its key",
+                   STR_ARG(L->event_names[e]));
+    if ((!fan && !pick_member(T, k[S_MEMBER], k[S_EVENT]->at, &s->member)) || !timed)
         return;
     s->event = L->events[e];
     test_event(L, k[S_DATA], s, number, k[S_DATA] ? k[S_DATA]->at : n->at);

@@ -121,6 +121,12 @@ static void read_cycle(struct load *L, const struct yaml_node *n, struct trigger
 static void read_silence(struct load *L, const struct yaml_node **k, struct trigger *t)
 {
     read_events(L, k[T_SILENCE], t);
+    for (uint32_t i = 0; i < t->n_events; i++)
+        if (L->events[t->events[i]]->fan_tag.n)
+            diags_addf(L->d, "R027", k[T_SILENCE]->at, STR("name what members do themselves"),
+                       (struct str){0},
+                       "`" STR_FMT "` is nothing that the member does: it ends no silence",
+                       STR_ARG(L->event_names[t->events[i]]));
     if (!k[T_FOR])
         diags_addf(L->d, "S004", k[T_SILENCE]->at, STR("add how long: `for: 90d`"), (struct str){0},
                    "a silence needs `for:`");

@@ -119,6 +119,17 @@ static void put_sent(struct arena *a, const struct decide_out *o, struct redis_c
     w->n_sent = o->n_sent;
 }
 
+static void put_links(struct arena *a, const struct decide_out *o, struct redis_commit *w)
+{
+    struct redis_link *l = ARENA_ARRAY(a, struct redis_link, o->n_links);
+    for (uint32_t i = 0; i < o->n_links; i++) {
+        const struct decide_link *d = &o->links[i];
+        l[i] = (struct redis_link){d->tag, d->key, d->member, d->remove};
+    }
+    w->links = l;
+    w->n_links = o->n_links;
+}
+
 /* When a block of `sent` is begun, the oldest ones may be old enough to go. */
 static void put_drops(const struct part *t, const struct decide_meta *now, struct redis_commit *w)
 {
@@ -190,6 +201,7 @@ static void commit_send(struct part *t)
     put_changes(q->a, &t->out, &w);
     put_tags(q->a, &t->out, &w);
     put_sent(q->a, &t->out, &w);
+    put_links(q->a, &t->out, &w);
     put_drops(t, now, &w);
     w.meta = m.f;
     w.n_meta = m.n;

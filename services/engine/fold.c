@@ -218,6 +218,24 @@ static void on_due(void *arg, const struct redis_result *res)
     request_free(q);
 }
 
+static void on_index(void *arg, const struct redis_result *res)
+{
+    struct request *q = arg;
+    struct part *t = q->t;
+    if (!request_stale(q)) {
+        if (res->outcome != REDIS_DONE || res->reply->kind != REDIS_ARRAY) {
+            part_refused(t, "INDEX", res);
+        } else {
+            struct str *m = ARENA_ARRAY(q->a, struct str, res->reply->n + 1);
+            for (size_t i = 0; i < res->reply->n; i++)
+                m[i] = res->reply->items[i]->s;
+            decide_put_index(t->d, m, (uint32_t)res->reply->n);
+            arrived(t);
+        }
+    }
+    request_free(q);
+}
+
 static int64_t deadline(const struct part *t)
 {
     return t->e->mono_ms + t->e->conf.redis_timeout_ms;
@@ -272,6 +290,18 @@ static int ask_timers(struct part *t, const struct decide_wants *w, struct err *
     return 0;
 }
 
+static int ask_index(struct part *t, const struct decide_wants *w, struct err *err)
+{
+    struct request *q = request_new(t);
+    if (redis_index(t->e->redis, &t->home, &t->cursor, w->index_tag, w->index_key, w->index_after,
+                    w->index_n, deadline(t), on_index, q, err) != 0) {
+        request_free(q);
+        return -1;
+    }
+    t->loads++;
+    return 0;
+}
+
 /* 1 something was asked, 0 nothing is wanted, -1 the partition starts over. */
 static int ask(struct part *t)
 {
@@ -285,6 +315,8 @@ static int ask(struct part *t)
         rc = ask_states(t, &w, from, &err);
     if (rc == 0 && w.timers)
         rc = ask_timers(t, &w, &err);
+    if (rc == 0 && w.index)
+        rc = ask_index(t, &w, &err);
     if (rc != 0) {
         part_again(t, "redis", &err);
         return -1;

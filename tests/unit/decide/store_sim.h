@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A store in memory with the semantics that the engine gives the fold: CLAIM (meta and marks), LOAD (states,
- * whom seqs were for), DUE (the timer index), COMMIT (all or nothing), and a decisions topic to which
+ * whom seqs were for), DUE (the timer index), INDEX, COMMIT (all or nothing), and a decisions topic to which
  * things are appended before a commit.  Needs cmocka's asserts and decide.h.
  *
  *   sim_claim(s, d)            decide_reset from what is committed
@@ -34,6 +34,7 @@ struct sim {
     struct map *members;        /* name -> struct sim_member */
     struct map *publics;        /* member \1 tag -> struct sim_text */
     struct buf told;            /* every change of a public tag, a line each */
+    struct map *links;          /* tag \1 key \1 member -> struct sim_text: the member */
     struct map *sent;           /* seq in decimal -> struct sim_text: member \1 rule \1 message */
     struct sim_text *decisions; /* by seq */
     size_t n_decisions;
@@ -46,6 +47,7 @@ SIM_UNUSED static struct sim *sim_new(void)
     struct sim *s = xcalloc(1, sizeof *s);
     s->members = map_new(true);
     s->publics = map_new(true);
+    s->links = map_new(true);
     buf_init(&s->told, 64 << 20);
     s->sent = map_new(true);
     return s;
@@ -75,6 +77,8 @@ SIM_UNUSED static void sim_free(struct sim **ps)
         sim_text_free(v);
     for (it = 0; map_next(s->sent, &it, NULL, &v);)
         sim_text_free(v);
+    for (it = 0; map_next(s->links, &it, NULL, &v);)
+        sim_text_free(v);
     for (size_t i = 0; i < s->n_decisions; i++)
         free(s->decisions[i].p);
     for (size_t i = 0; i < s->n_src; i++) {
@@ -84,6 +88,7 @@ SIM_UNUSED static void sim_free(struct sim **ps)
     }
     map_free(&s->members);
     map_free(&s->publics);
+    map_free(&s->links);
     buf_free(&s->told);
     map_free(&s->sent);
     free(s->decisions);
@@ -128,6 +133,31 @@ static void sim_due(struct sim *s, struct decide *d, const struct decide_wants *
     free(t);
 }
 
+static int sim_by_name(const void *a, const void *b)
+{
+    return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
+static void sim_index(struct sim *s, struct decide *d, const struct decide_wants *w)
+{
+    struct str *m = xcalloc(map_len(s->links) + 1, sizeof *m), key;
+    char head[1024];
+    uint32_t n = 0;
+    size_t it = 0;
+    void *v;
+    (void)snprintf(head, sizeof head, STR_FMT "\1" STR_FMT "\1", STR_ARG(w->index_tag),
+                   STR_ARG(w->index_key));
+    while (map_next(s->links, &it, &key, &v)) {
+        const struct sim_text *t = v;
+        m[n] = (struct str){t->p, t->n};
+        n += str_starts(key, head) && str_cmp(m[n], w->index_after) > 0;
+    }
+    if (n)
+        qsort(m, n, sizeof *m, sim_by_name);
+    decide_put_index(d, m, n < w->index_n ? n : w->index_n);
+    free(m);
+}
+
 static void sim_seq(struct sim *s, struct decide *d, uint64_t seq)
 {
     char key[24];
@@ -157,7 +187,9 @@ SIM_UNUSED static bool sim_serve(struct sim *s, struct decide *d)
         sim_seq(s, d, w.seqs[i]);
     if (w.timers)
         sim_due(s, d, &w);
-    return w.n_members || w.n_seqs || w.timers;
+    if (w.index)
+        sim_index(s, d, &w);
+    return w.n_members || w.n_seqs || w.timers || w.index;
 }
 
 /* ---- writing ------------------------------------------------------------------------------------------ */
@@ -267,6 +299,13 @@ SIM_UNUSED static void sim_store(struct sim *s, const struct decide *d,
                        STR_ARG(out->sent[i].member), STR_ARG(out->sent[i].rule),
                        STR_ARG(out->sent[i].message));
         sim_put_text(s->sent, key, text);
+    }
+    for (uint32_t i = 0; i < out->n_links; i++) {
+        const struct decide_link *l = &out->links[i];
+        (void)snprintf(key, sizeof key, STR_FMT "\1" STR_FMT "\1" STR_FMT, STR_ARG(l->tag),
+                       STR_ARG(l->key), STR_ARG(l->member));
+        (void)snprintf(text, sizeof text, STR_FMT, STR_ARG(l->member));
+        sim_put_text(s->links, key, l->remove ? NULL : text);
     }
     for (uint32_t i = 0; i < out->n_src; i++)
         sim_put_src(s, &out->src[i]);

@@ -112,6 +112,25 @@ static const char rules_3[] = RULES_COMMON
     "  payday: {trigger: {every: \"month 15 12:00\"}, do: [{send: hello, with: {name: "
     "member.name}}]}\n";
 
+/* A fan-out event, and a collection that is an index in the first, none in the second, and another one
+ * of the same name in the third. */
+#define FANS(how)                                                                                  \
+    "tags:\n"                                                                                      \
+    "  favorites: {collect: cart.sku, drop: browse.sku, max: 2, public: true" how "}\n"            \
+    "  run: {streak: browse.sku, window: 2h, public: true}\n"
+#define FAN_RULES                                                                                  \
+    "events:\n"                                                                                    \
+    "  low: {topic: stock, id: id, time: ts, members: {in: favorites, key: sku}, fields: {id: "    \
+    "string, sku: string, left: int}}\n"                                                           \
+    "rules:\n"                                                                                     \
+    "  low: {trigger: low, if: event.left > 1, limit: 2 per 24h, do: [{send: receipt_note, with: " \
+    "{name: event.sku}}]}\n"                                                                       \
+    "  till_low: {trigger: purchase, do: [{wait: 3d, until: low}, {send: note, with: {name: "      \
+    "next.sku}}]}\n"
+static const char fans_1[] = FANS("") FAN_RULES;
+static const char fans_2[] = FANS("");
+static const char fans_3[] = FANS(", where: event.price >= 30") FAN_RULES;
+
 struct world {
     struct fu_log log;
     struct arena *a;
@@ -182,7 +201,12 @@ static void make_json(struct maker *m, char *topic, char *json, size_t n)
     member_name(who, sizeof who);
     member_name(other, sizeof other);
     time_text(m, ts, sizeof ts);
-    switch (below(8)) {
+    switch (below(9)) {
+    case 8:
+        (void)strcpy(topic, "stock");
+        (void)snprintf(json, n, "{\"id\":\"%u\",\"ts\":\"%s\",\"sku\":\"%c\",\"left\":%u}", id, ts,
+                       'A' + (int)below(3), below(6));
+        return;
     case 0:
         (void)strcpy(topic, "crm");
         (void)snprintf(json, n, "{\"id\":\"%u\",\"m\":\"%s\",\"ts\":\"%s\"}", id, who, ts);
@@ -447,11 +471,12 @@ static void same(const struct world *w, const struct sim *x, const struct sim *y
 
 static void programs(struct world *w)
 {
-    const char *one[] = {shop, policy_1, rules_1}, *two[] = {shop, policy_2, rules_2},
-               *three[] = {shop, policy_1, rules_3};
-    w->p[0] = fu_program(one, 3);
-    w->p[1] = fu_bundled(fu_program(two, 3), w->p[0]);
-    w->p[2] = fu_bundled(fu_program(three, 3), w->p[1]); /* switched back to 0, runs lose theirs */
+    const char *one[] = {shop, policy_1, rules_1, fans_1},
+               *two[] = {shop, policy_2, rules_2, fans_2},
+               *three[] = {shop, policy_1, rules_3, fans_3};
+    w->p[0] = fu_program(one, 4);
+    w->p[1] = fu_bundled(fu_program(two, 4), w->p[0]);
+    w->p[2] = fu_bundled(fu_program(three, 4), w->p[1]); /* switched back to 0, runs lose theirs */
 }
 
 /* With FOLD_SEEDS=N [FOLD_SEED=FIRST] in the environment: what was covered, and the digest. */

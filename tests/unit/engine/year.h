@@ -21,8 +21,12 @@ static const char year_rules[] =
     "events:\n"
     "  register: {topic: crm, id: id, member: m, time: t, fields: {id: string, openid: string}}\n"
     "  purchase: {topic: pay, id: id, member: m, time: t, fields: {id: string, amount: money}}\n"
+    "  sale: {topic: news, id: id, time: t, members: {in: baskets, key: kind}, fields: {id: "
+    "string, kind: string}}\n"
     "tags:\n"
     "  openid: {type: address, from: register.openid}\n"
+    "  baskets: {collect: purchase, of: \"event.amount < 30 ? 'small' : event.amount < 60 ? "
+    "'middle' : 'big'\", max: 2}\n"
     "  follows: {type: bool, default: true}\n"
     "  orders: {count: purchase, public: true}\n"
     "  spend_30d: {sum: purchase.amount, window: 30d}\n"
@@ -41,6 +45,7 @@ static const char year_rules[] =
     "string(member.orders)}}]}\n"
     "  back: {trigger: {silence: [purchase, register], for: 10d}, limit: 1 per 30d,\n"
     "    do: [{send: back, with: {n: string(member.orders)}}]}\n"
+    "  sale: {trigger: sale, limit: 1 per 9d, do: [{send: back, with: {n: event.kind}}]}\n"
     "  thanks: {trigger: purchase, key: event.id, if: member.orders % 3 == 0,\n"
     "    do: [{wait: 1d}, {send: hello, with: {n: event.id}}]}\n";
 
@@ -70,6 +75,21 @@ YEAR_UNUSED static void broker_start(struct world *w)
         (struct kafka_conf){.bootstrap = w->bootstrap, .client_id = "test", .session_ms = 6000};
 }
 
+/* News for all whose last baskets were of a kind: the same entry in every partition. */
+static void log_sale(struct world *w, int day)
+{
+    static const char *const kinds[] = {"small", "middle", "big"};
+    int64_t at = T0 + day * TIME_DAY + 22 * TIME_HOUR;
+    struct event ev = event_make(w, "sale", 0, at, day);
+    struct val *f = (struct val *)(uintptr_t)ev.f;
+    f[type_field(ev.def->fields, STR("kind"))] = val_str(str_c(kinds[day % 3]));
+    ev.member = STR("");
+    struct entry e = {.src = {STR("news"), 0, 0, day}, .at_ms = at, .events = &ev, .n_events = 1};
+    const struct record r = {.kind = REC_EVENT, .n = 1, .entries = &e, .n_entries = 1};
+    for (uint32_t p = 0; p < P; p++)
+        log_add(w, p, &r);
+}
+
 YEAR_UNUSED static void log_day(struct world *w, int day, int64_t *off)
 {
     for (int k = 0; k < 40; k++) {
@@ -86,6 +106,7 @@ YEAR_UNUSED static void log_day(struct world *w, int day, int64_t *off)
         if (*off % 13 == 0) /* ingest may append twice */
             log_add(w, part_of(ev.member), &r);
     }
+    log_sale(w, day);
     for (uint32_t p = 0; p < P; p++) {
         const struct record tick = {.kind = REC_TICK, .at_ms = T0 + (day + 1) * TIME_DAY};
         log_add(w, p, &tick);
