@@ -270,6 +270,7 @@ static int compile(struct comp *c, const struct type *want, const struct expr **
     find_tags(c, n, e);
     find_equalities(c, n, e);
     find_facts(c, n, e);
+    find_absent(c, n, e);
     if (n->kind == N_CONST)
         settle_const(c, n, want, e);
     if (c->errors)

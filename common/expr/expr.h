@@ -83,6 +83,15 @@ bool expr_implies(const struct expr *b, const struct expr *a);
 bool expr_excludes(const struct expr *a, const struct expr *b);
 /* It may be true while the term ("member.level", "event.channel") has this value; NULL = is absent. */
 bool expr_admits(const struct expr *e, struct str term, const struct val *v);
+/* Reads of what may be absent, where the expression has not asked with has(). */
+struct expr_absent {
+    struct span at;
+    struct str term; /* "event.coupon" */
+    struct str text; /* as written */
+};
+const struct expr_absent *expr_absent(const struct expr *e, uint32_t *n);
+bool expr_requires(const struct expr *e,
+                   struct str term); /* it is true only if the term is there */
 /* The greatest length of a text that it gives, in code points. */
 uint32_t expr_most_points(const struct expr *e);
 

@@ -316,6 +316,10 @@ struct expr {
     bool atoms_all; /* it is true when they hold */
     const struct expr_fact *facts;
     uint32_t n_facts;
+    const struct expr_absent *absent;
+    uint32_t n_absent;
+    const struct str *needs; /* terms that are there when it is true */
+    uint32_t n_needs;
     uint32_t most_points; /* of a text: its greatest length */
 };
 
@@ -358,7 +362,12 @@ void check_want(struct comp *c, struct node *n, const struct type *want);
 struct node *fold(struct comp *c, struct node *n);
 uint32_t cost_of(struct comp *c, struct node *n); /* saturating; fills len, elem and fails */
 void fact_add(struct comp *c, const struct node *n, bool always, const char *with);
-void find_facts(struct comp *c, struct node *n, struct expr *e); /* after cost_of */
+/* facts.c: equal text means equal value at one moment; false: not a term. */
+bool term_text(const struct node *n, struct buf *b);
+/* The condition `n`, or its negation, as an atom; false: it is none. */
+bool atom_of(struct comp *c, const struct node *n, bool negate, struct atom *a);
+void find_absent(struct comp *c, const struct node *n, struct expr *e); /* after cost_of */
+void find_facts(struct comp *c, struct node *n, struct expr *e);        /* after cost_of */
 int gen(struct comp *c, struct arena *to, struct node *n, const struct type *want,
         struct code *out);
 

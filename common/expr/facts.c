@@ -16,8 +16,6 @@
 
 /* ---- terms ----------------------------------------------------------------------------------- */
 
-static bool term_text(const struct node *n, struct buf *b);
-
 static bool kids_text(const struct node *n, struct buf *b)
 {
     for (uint32_t i = 0; i < n->n; i++) {
@@ -39,8 +37,7 @@ static void const_text(const struct val *v, struct buf *b)
         buf_addf(b, "%d:%" PRId64 ":%" PRIu32, (int)v->t, v->i, v->n);
 }
 
-/* Equal text means equal value, evaluated at one moment; false: not a term. */
-static bool term_text(const struct node *n, struct buf *b)
+bool term_text(const struct node *n, struct buf *b)
 {
     switch ((enum node_kind)n->kind) {
     case N_CONST:
@@ -153,8 +150,7 @@ static bool split_atom(struct comp *c, const struct node *n, const struct node *
     return n->type->kind == TYPE_BOOL;
 }
 
-/* The condition `n`, or its negation, as an atom; false: it is none. */
-static bool atom_of(struct comp *c, const struct node *n, bool negate, struct atom *a)
+bool atom_of(struct comp *c, const struct node *n, bool negate, struct atom *a)
 {
     const struct node *term;
     struct buf b;

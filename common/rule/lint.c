@@ -130,57 +130,73 @@ static void lint_match(struct load *L, const struct rule_def *r)
     }
 }
 
-static bool names(const struct yaml_node *n, struct str s)
+/* ---- what may be absent ---------------------------------------------------------------------- */
+
+/* What started the rule has given the tag a value: it has just changed, is its date, is written by the
+ * event or worked out from it. */
+static bool started_by(const struct load *L, const struct rule_def *r, const struct tag_def *tag)
 {
-    return n && n->kind == YAML_SCALAR && memmem(n->text.p, n->text.n, s.p, s.n);
+    const struct trigger *t = &r->trigger;
+    if (t->kind == TRIG_TAG || (t->kind == TRIG_DATE && t->date == DATE_TAG))
+        return t->tag == tag->index;
+    if ((t->kind != TRIG_EVENT && t->kind != TRIG_SILENCE) || t->n_events != 1)
+        return false;
+    bool stored = tag->kind == TAG_STORED;
+    uint32_t event = stored ? tag->from_event : tag->event,
+             field = stored ? tag->from_field : tag->field;
+    if (event != t->events[0] || tag->where || tag->kind == TAG_GAP || tag->kind == TAG_VALUE ||
+        tag->kind == TAG_LEVELS)
+        return false;
+    return field == RULE_NONE || !L->events[event]->fields->fields[field].optional;
+}
+
+/* Somebody has made sure that it is there: the rule's condition, its key or what started it, or the
+ * condition of a branch around the step. */
+static bool asked(struct load *L, const struct rule_def *r, uint32_t pc, struct str term)
+{
+    uint32_t n;
+    if (expr_requires(r->when, term))
+        return true;
+    const struct expr_absent *key = r->key ? expr_absent(r->key, &n) : NULL;
+    for (uint32_t i = 0; key && i < n; i++)
+        if (str_eq(key[i].term, term))
+            return true;
+    uint32_t tag = RULE_NONE;
+    if (str_starts(term, "member."))
+        tag = program_tag(L->p, (struct str){term.p + 7, term.n - 7});
+    if (tag != RULE_NONE && started_by(L, r, &L->p->tags[tag]))
+        return true;
+    for (uint32_t i = 0; i < pc; i++)
+        if (r->code[i].op == OP_CHOOSE && expr_requires(lint_branch(&r->code[i], pc), term))
+            return true;
+    return false;
 }
 
 /* `with: {title: event.coupon}` where the field may be absent: such a send is withheld. */
-static void lint_optional(struct load *L, const struct yaml_node *with, const struct rule_def *r)
+static void lint_absent(struct load *L, const struct rule_def *r, uint32_t pc, const struct expr *e)
 {
-    for (uint32_t i = 0; with->kind == YAML_MAPPING && i < with->n; i++) {
-        const struct yaml_node *n = with->pairs[i].value;
-        if (n->kind != YAML_SCALAR)
+    uint32_t n;
+    const struct expr_absent *v = expr_absent(e, &n);
+    for (uint32_t i = 0; i < n; i++) {
+        bool tag = str_starts(v[i].term, "member.");
+        if ((!tag && !str_starts(v[i].term, "event.")) || asked(L, r, pc, v[i].term))
             continue;
-        struct str s = n->text;
-        const struct type *rec = NULL;
-        size_t skip = 0;
-        if (str_starts(s, "event.")) {
-            rec = r->view.type;
-            skip = 6;
-        } else if (str_starts(s, "member.")) {
-            rec = L->p->member;
-            skip = 7;
-        }
-        int f = rec ? type_field(rec, (struct str){s.p + skip, s.n - skip}) : -1;
-        if (f < 0 || !rec->fields[f].optional)
-            continue;
-        /* The rule's condition, its key or its date reads it: it was thought of. */
-        const struct yaml_node *rule = items_get(&L->items[SEC_RULES], r->name)->node;
-        if (names(yaml_get(rule, "if"), s) || names(yaml_get(rule, "key"), s) ||
-            names(yaml_get(yaml_get(rule, "trigger"), "date"), s))
-            continue;
-        diags_addf(
-            L->d, "W005", expr_span(n),
-            str_c(arena_printf(
-                L->a, "give the tag a `default:`, or write has(" STR_FMT ") ? " STR_FMT " : '…'",
-                STR_ARG(s), STR_ARG(s))),
-            (struct str){0}, "`" STR_FMT "` may be absent, and then nothing is sent", STR_ARG(s));
+        struct str label = str_c(arena_printf(L->a, "%swrite has(" STR_FMT ") ? " STR_FMT " : '…'",
+                                              tag ? "give the tag a `default:`, or " : "",
+                                              STR_ARG(v[i].text), STR_ARG(v[i].text)));
+        diags_addf(L->d, "W005", v[i].at, label, (struct str){0},
+                   "`" STR_FMT "` may be absent, and then nothing is sent", STR_ARG(v[i].text));
     }
 }
 
-static void lint_steps(struct load *L, const struct yaml_node *n, const struct rule_def *r)
+static void lint_sends(struct load *L, const struct rule_def *r)
 {
-    if (n->kind == YAML_SEQUENCE) {
-        for (uint32_t i = 0; i < n->n; i++)
-            lint_steps(L, n->items[i], r);
-    } else if (n->kind == YAML_MAPPING) {
-        for (uint32_t i = 0; i < n->n; i++) {
-            if (str_eqc(n->pairs[i].key, "with"))
-                lint_optional(L, n->pairs[i].value, r);
-            else
-                lint_steps(L, n->pairs[i].value, r);
-        }
+    for (uint32_t pc = 0; pc < r->n_code; pc++) {
+        const struct instr *in = &r->code[pc];
+        if (in->op != OP_SEND)
+            continue;
+        for (uint32_t k = 0; k < L->messages[in->message].n_params; k++)
+            lint_absent(L, r, pc, in->args[k]);
     }
 }
 
@@ -256,12 +272,11 @@ void lint(struct load *L)
 {
     for (uint32_t i = 0; i < L->p->n_rules; i++) {
         const struct rule_def *r = &L->p->rules[i];
-        const struct yaml_node *node = L->items[SEC_RULES].v[i].node;
         lint_limit(L, r);
         lint_audience(L, r);
         lint_conditions(L, r);
         lint_match(L, r);
-        lint_steps(L, yaml_get(node, "do"), r);
+        lint_sends(L, r);
         lint_quiet(L, r);
     }
     lint_parts(L);

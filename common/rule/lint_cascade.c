@@ -36,16 +36,6 @@ struct cascade {
 
 /* ---- acts ------------------------------------------------------------------------------------ */
 
-/* The condition of the branch of `choose` in which instruction `pc` stands; NULL: in none. */
-static const struct expr *branch_around(const struct instr *choose, uint32_t pc)
-{
-    const struct expr *when = NULL;
-    for (uint32_t i = 0; i < choose->n_branches; i++)
-        if (choose->branches[i].pc <= pc)
-            when = choose->branches[i].when;
-    return pc < choose->next ? when : NULL;
-}
-
 static void add_acts(struct cascade *x, const struct rule_def *r, uint32_t pc)
 {
     const struct instr *in = &r->code[pc];
@@ -53,7 +43,7 @@ static void add_acts(struct cascade *x, const struct rule_def *r, uint32_t pc)
     if (r->when)
         a.guards[a.n_guards++] = r->when;
     for (uint32_t i = 0; i < pc && a.n_guards < MOST_GUARDS; i++) {
-        const struct expr *e = r->code[i].op == OP_CHOOSE ? branch_around(&r->code[i], pc) : NULL;
+        const struct expr *e = r->code[i].op == OP_CHOOSE ? lint_branch(&r->code[i], pc) : NULL;
         if (e)
             a.guards[a.n_guards++] = e;
     }

@@ -61,6 +61,15 @@ bool *lint_reached(struct load *L, const struct rule_def *r, enum reach how)
     return seen;
 }
 
+const struct expr *lint_branch(const struct instr *choose, uint32_t pc)
+{
+    const struct expr *when = NULL;
+    for (uint32_t i = 0; i < choose->n_branches; i++)
+        if (choose->branches[i].pc <= pc)
+            when = choose->branches[i].when;
+    return pc < choose->next ? when : NULL;
+}
+
 static void never_reached(struct load *L, struct span at, const char *label, const char *what)
 {
     diags_addf(L->d, "W009", at, str_c(label), (struct str){0}, "%s", what);

@@ -213,6 +213,8 @@ void lint_cascade(struct load *L); /* tags and rules that may go round in circle
 /* Instructions that are reached without waiting for time to pass, from pc 0; of a targeted walk: not
  * behind the condition of a branch or an event that was waited for. */
 enum reach { REACH_ALL, REACH_AT_ONCE, REACH_UNTARGETED };
+/* The condition of the branch of `choose` in which instruction `pc` stands; NULL: in none. */
+const struct expr *lint_branch(const struct instr *choose, uint32_t pc);
 bool *lint_reached(struct load *L, const struct rule_def *r, enum reach how);
 
 void add_gateway(struct load *L, struct str name, struct str tag);

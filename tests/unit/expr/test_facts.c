@@ -145,6 +145,50 @@ static void test_admits(void **state)
     shop_free(s);
 }
 
+static void test_absent(void **state)
+{
+    static const struct {
+        const char *text, *absent;
+    } cases[] = {
+        {"event.order_id", ""},
+        {"event.coupon", "event.coupon"},
+        {"event.coupon + event.store + event.coupon", "event.coupon event.store event.coupon"},
+        {"has(event.coupon) ? event.coupon : 'x'", ""},
+        {"has(event.coupon) ? 'x' : event.coupon", "event.coupon"},
+        {"!has(event.coupon) ? 'x' : event.coupon", ""},
+        {"has(event.coupon) && has(event.store) ? event.coupon + event.store : 'x'", ""},
+        {"has(event.coupon) || has(event.store) ? event.coupon + event.store : 'x'",
+         "event.coupon event.store"},
+        {"!has(event.coupon) || !has(event.store) ? 'x' : event.coupon + event.store", ""},
+        {"has(event.coupon) && event.coupon == 'a' ? 'x' : 'y'", ""},
+        {"event.coupon == 'a' && has(event.coupon) ? 'x' : 'y'", ""},
+        {"!has(event.coupon) || event.coupon == 'a' ? 'x' : 'y'", ""},
+        {"event.coupon == 'a' && event.gift ? 'x' : 'y'", "event.coupon"},
+        {"has(event.store) ? event.coupon : 'x'", "event.coupon"},
+        {"has(event.items[0].note) ? event.items[0].note : 'x'", ""},
+        {"event.items[0].note", "event.items[0].note"},
+        {"string(member.birthday)", "member.birthday"},
+    };
+    (void)state;
+    for (size_t i = 0; i < BASE_LEN(cases); i++) {
+        struct shop *s = shop_new();
+        struct buf b;
+        uint32_t n;
+        buf_init(&b, 4096);
+        s->env.build = true;
+        const struct expr *e = shop_compile(s, str_c(cases[i].text), &type_string);
+        if (!e)
+            fail_msg("%s: %s", cases[i].text, diags_get(s->d, 0)->text.p);
+        const struct expr_absent *v = expr_absent(e, &n);
+        for (uint32_t k = 0; k < n; k++)
+            buf_addf(&b, "%s" STR_FMT, k ? " " : "", STR_ARG(v[k].text));
+        if (!str_eqc(buf_str(&b), cases[i].absent))
+            fail_msg("%s: " STR_FMT, cases[i].text, STR_ARG(buf_str(&b)));
+        buf_free(&b);
+        shop_free(s);
+    }
+}
+
 static void test_lengths(void **state)
 {
     static const struct {
@@ -170,8 +214,9 @@ static void test_lengths(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_facts), cmocka_unit_test(test_relations),
-        cmocka_unit_test(test_admits), cmocka_unit_test(test_lengths)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_facts),
+                                       cmocka_unit_test(test_relations),
+                                       cmocka_unit_test(test_admits), cmocka_unit_test(test_absent),
+                                       cmocka_unit_test(test_lengths)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
