@@ -6,6 +6,17 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static void measure(const struct program *p)
+{
+    struct sms_size *v;
+    struct arena *a = arena_new(0);
+    size_t n = program_sms(p, a, &v);
+    for (size_t i = 0; i < n; i++)
+        if (v[i].most < v[i].text || sms_segments(v[i].most) < sms_segments(v[i].text))
+            abort();
+    arena_free(&a);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char shop[] =
@@ -27,6 +38,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (p && (!q || (q != p && strcmp(q->hash, hash) != 0)))
         abort();
     diags_text(d, 50, &b);
+    diags_json(d, 50, &b);
+    diags_github(d, 50, &b);
+    if (p)
+        measure(p);
     if (q != p)
         rule_free(&q);
     rule_free(&p);

@@ -17,9 +17,11 @@ for bin in $build/bin/fuzz_*; do
     [ $# -eq 0 ] || [[ " $* " == *" $name "* ]] || continue
     found=$build/found/$name
     mkdir -p "$found" "tests/fuzz/corpus/$name"
+    seeds=("tests/fuzz/corpus/$name")
+    case $name in rule | yaml) seeds+=(tests/cases/bad tests/cases/language tests/cases/examples rules) ;; esac
     echo "== $name, $seconds s"
     "$bin" -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=10 -print_final_stats=1 -artifact_prefix="$found/" \
-        "$found" "tests/fuzz/corpus/$name" >"$build/$name.log" 2>&1 || { status=1; tail -n 30 "$build/$name.log"; }
+        "$found" "${seeds[@]}" >"$build/$name.log" 2>&1 || { status=1; tail -n 30 "$build/$name.log"; }
     grep -E 'stat::(number_of_executed_units|peak_rss_mb)' "$build/$name.log" || true
 done
 exit $status
