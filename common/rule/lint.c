@@ -44,27 +44,49 @@ static void lint_audience(struct load *L, const struct rule_def *r)
 
 /* ---- conditions ------------------------------------------------------------------------------ */
 
-static void lint_const(struct load *L, const struct expr *e, const char *never)
+static void lint_const(struct load *L, const struct expr *e, const char *never, const char *always)
 {
     struct val v;
     if (e && expr_is_const(e, &v) && v.t == V_BOOL)
-        warn(L, v.b ? "W003" : "W004", expr_at(e), v.b ? "leave it out" : never,
+        warn(L, v.b ? "W003" : "W004", expr_at(e), v.b ? always : never,
              v.b ? "a condition that is always true" : "a condition that is always false");
 }
 
 static void lint_conditions(struct load *L, const struct rule_def *r)
 {
-    lint_const(L, r->when, "the rule never starts");
+    lint_const(L, r->when, "the rule never starts", "leave it out");
     for (uint32_t i = 0; i < r->n_cancel; i++)
-        lint_const(L, r->cancel[i].where, "it never cancels");
+        lint_const(L, r->cancel[i].where, "it never cancels", "leave it out");
     if (r->has_goal)
-        lint_const(L, r->goal.where, "the goal is never reached");
+        lint_const(L, r->goal.where, "the goal is never reached", "leave it out");
     for (uint32_t i = 0; i < r->n_code; i++) {
         const struct instr *in = &r->code[i];
         for (uint32_t k = 0; in->op == OP_WAIT && k < in->n_until; k++)
-            lint_const(L, in->until[k].where, "it never comes true");
+            lint_const(L, in->until[k].where, "it never comes true", "leave it out");
         for (uint32_t k = 0; in->op == OP_CHOOSE && k < in->n_branches; k++)
-            lint_const(L, in->branches[k].when, "the branch is never taken");
+            lint_const(L, in->branches[k].when, "the branch is never taken", "leave it out");
+    }
+}
+
+/* Conditions that concern everybody. */
+static void lint_house(struct load *L)
+{
+    struct val v;
+    for (uint32_t i = 0; i < L->p->policy.n_holds; i++)
+        lint_const(L, L->p->policy.holds[i].when, "it never holds anything",
+                   "marketing waits for ever");
+    for (uint32_t i = 0; i < L->p->n_gateways; i++) {
+        const struct expr *e = L->p->gateways[i].consent;
+        if (e && expr_is_const(e, &v) && v.t == V_BOOL &&
+            !v.b) /* true: an agreement of the house's */
+            lint_const(L, e, "nobody gets marketing this way", "");
+    }
+    for (uint32_t i = 0; i < L->p->n_tags; i++) {
+        const struct tag_def *t = &L->p->tags[i];
+        lint_const(L, t->where, "nothing is ever counted", "leave it out");
+        for (uint32_t k = 0; k < t->n_levels; k++)
+            lint_const(L, t->levels[k].when, "nobody ever has this level",
+                       "everybody has this level");
     }
 }
 
@@ -279,6 +301,7 @@ void lint(struct load *L)
         lint_sends(L, r);
         lint_quiet(L, r);
     }
+    lint_house(L);
     lint_parts(L);
     lint_copies(L);
     lint_reach(L);

@@ -161,7 +161,7 @@ static bool comes_on(const struct trigger *t, int64_t day)
 {
     struct civil c;
     if (t->kind == TRIG_EVERY && t->month_day == 0)
-        return !t->weekdays || (t->weekdays >> time_weekday(day) & 1);
+        return (t->weekdays & 0x80) || (t->weekdays >> time_weekday(day) & 1); /* workdays: maybe */
     time_civil(day - t->shift_days, &c);
     int32_t last = time_mdays(c.year, c.mon), want = t->day;
     if (t->kind == TRIG_EVERY) {
@@ -176,8 +176,8 @@ static bool comes_on(const struct trigger *t, int64_t day)
 static void lint_active(struct load *L, const struct rule_def *r)
 {
     const struct trigger *t = &r->trigger;
-    bool fixed = t->kind == TRIG_EVERY ||
-                 (t->kind == TRIG_DATE && (t->date == DATE_ONCE || t->date == DATE_YEARLY));
+    bool fixed = t->kind == TRIG_EVERY || (t->kind == TRIG_DATE && !t->lunar &&
+                                           (t->date == DATE_ONCE || t->date == DATE_YEARLY));
     if (!fixed || r->active_from == INT64_MIN || r->active_to == INT64_MAX ||
         r->active_to - r->active_from > LONGEST_RANGE)
         return;

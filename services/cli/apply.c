@@ -105,7 +105,7 @@ int cli_apply(int argc, char **argv)
         (void)err_set(&err, ERR_INPUT, "name a directory or files");
         code = cli_fail("apply", &err);
     } else {
-        struct program *p = cli_load_rules("apply", paths, n, &o, "text", &code);
+        struct program *p = cli_load_rules("apply", paths, n, &o, "text", false, &code);
         size_t failed = p ? cli_run_tests(p, NULL, true, &ran) : 0;
         if (p)
             (void)printf("tests: %zu run, %zu failed\n", ran, failed);

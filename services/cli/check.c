@@ -8,7 +8,7 @@
 struct conf {
     const char *format, *gateways, *only;
     int64_t max_errors;
-    bool quiet, messages;
+    bool quiet, messages, strict;
 };
 
 static const struct option_def check_options[] = {
@@ -17,6 +17,8 @@ static const struct option_def check_options[] = {
      "Directory of gateway adapters; without it wechat (openid) and sms (phone) exist."},
     {"max-errors", OPT_INT, offsetof(struct conf, max_errors), "50", 1, 100000,
      "Print at most so many."},
+    {"strict", OPT_BOOL, offsetof(struct conf, strict), "false", 0, 0,
+     "A warning is a finding too: exit 1."},
     {"messages", OPT_BOOL, offsetof(struct conf, messages), "false", 0, 0,
      "Say too how long the SMS texts get at worst."},
 };
@@ -108,7 +110,7 @@ int cli_check(int argc, char **argv)
         if (err.kind != ERR_NONE) {
             code = cli_fail("check", &err);
         } else {
-            struct program *p = cli_load_rules("check", paths, n, &o, c.format, &code);
+            struct program *p = cli_load_rules("check", paths, n, &o, c.format, c.strict, &code);
             if (p && strcmp(c.format, "text") == 0)
                 (void)printf("ok: %u events, %u tags, %u messages, %u rules, %u tests\n",
                              p->schema->n, p->n_tags, p->n_messages, p->n_rules, p->n_tests);
@@ -138,7 +140,7 @@ int cli_test(int argc, char **argv)
         (void)err_set(&err, ERR_INPUT, "name a directory or files");
         code = cli_fail("test", &err);
     } else {
-        struct program *p = cli_load_rules("test", paths, n, &o, "text", &code);
+        struct program *p = cli_load_rules("test", paths, n, &o, "text", false, &code);
         if (p) {
             size_t failed = cli_run_tests(p, c.only[0] ? c.only : NULL, c.quiet, &ran);
             (void)printf("%zu passed, %zu failed\n", ran - (failed < ran ? failed : ran), failed);

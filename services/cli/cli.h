@@ -25,10 +25,11 @@ int cli_options(const struct service_spec *spec, int argc, char **argv, void *co
 /* "rouse COMMAND: text" on stderr; returns 2. */
 int cli_fail(const char *command, const struct err *err);
 
-/* Rules from directories and files. NULL: the messages have been printed
- * (*exit_code). Warnings are printed too. */
+/* Rules from directories and files. NULL: the messages have been printed (*exit_code). Warnings are
+ * printed too, and are findings when `strict`. */
 struct program *cli_load_rules(const char *command, const char *const *paths, size_t n,
-                               const struct rule_options *o, const char *format, int *exit_code);
+                               const struct rule_options *o, const char *format, bool strict,
+                               int *exit_code);
 
 /* Run every test of `p` (`only` NULL, or the one of that name). Prints failures in full and one line
  * a test. Returns the number that failed; *ran is how many were run. With policy.tests_required a

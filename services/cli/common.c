@@ -50,7 +50,8 @@ static void print_diags(struct diags *d, const char *format, uint32_t most)
 }
 
 struct program *cli_load_rules(const char *command, const char *const *paths, size_t n,
-                               const struct rule_options *o, const char *format, int *exit_code)
+                               const struct rule_options *o, const char *format, bool strict,
+                               int *exit_code)
 {
     struct err err = {0};
     struct program *p;
@@ -60,7 +61,7 @@ struct program *cli_load_rules(const char *command, const char *const *paths, si
     *exit_code = 0;
     if (err.kind != ERR_NONE)
         *exit_code = cli_fail(command, &err);
-    else if (!p)
+    else if (!p || (strict && diags_warnings(d)))
         *exit_code = 1;
     diags_free(&d);
     if (*exit_code)
