@@ -13,7 +13,7 @@ for arg in "$@"; do
         build) want+=(gcc cmake ninja-build pkg-config librdkafka-dev libhiredis-dev libjansson-dev
             libcurl4-openssl-dev libyaml-dev libmicrohttpd-dev libssl-dev libcmocka-dev tzdata) ;;
         run) want+=(redis-server curl) ;;
-        test) want+=(redis-server curl clang clang-format python3 libicu-dev) ; kafka=1 ;;
+        test) want+=(redis-server curl clang clang-format python3 python3-jsonschema python3-yaml libicu-dev) ; kafka=1 ;;
         kafka) kafka=1 ;;
         --no-kafka) no_kafka=1 ;;
         *) echo "deploy/install.sh: unknown argument $arg" >&2; exit 2 ;;

@@ -51,9 +51,12 @@ static uint32_t branch_body(struct rule_load *R, const struct yaml_node *steps, 
 
 enum { M_SHARE, M_DO, N_ARM };
 static const struct key_def arm_keys[] = {
-    [M_SHARE] = {"share", true, NULL},
-    [M_DO] = {"do", false, NULL},
+    [M_SHARE] = {"share", true, NULL, "share", "its part of 100", "在 100 中占多少"},
+    [M_DO] = {"do", false, NULL, "steps", "its steps; none: nothing happens in this arm",
+              "这一组的步骤；不写就什么都不做"},
 };
+const struct key_table arm_table = {"arm", arm_keys, BASE_LEN(arm_keys), "an arm of `split`",
+                                    "`split` 的一组"};
 
 /* 45, or 33.33: hundredths of a percent. */
 static bool read_share(struct load *L, const struct yaml_node *n, uint32_t *share)
@@ -152,9 +155,13 @@ void split_step(struct rule_load *R, const struct step *s)
 
 enum { B_IF, B_DO, N_BRANCH };
 static const struct key_def branch_keys[] = {
-    [B_IF] = {"if", false, NULL},
-    [B_DO] = {"do", true, NULL},
+    [B_IF] = {"if", false, NULL, "condition",
+              "when this branch is taken; only the last may do without",
+              "满足时走这个分支；只有最后一个可以不写"},
+    [B_DO] = {"do", true, NULL, "steps", "its steps", "这个分支的步骤"},
 };
+const struct key_table branch_table = {"branch", branch_keys, BASE_LEN(branch_keys),
+                                       "a branch of `choose`", "`choose` 的一个分支"};
 
 void choose_step(struct rule_load *R, const struct step *s)
 {

@@ -10,16 +10,28 @@
 
 enum { V_VALUE_KEY, V_PUBLIC, N_VALUE };
 static const struct key_def value_keys[] = {
-    [V_VALUE_KEY] = {"value", true, NULL},
-    [V_PUBLIC] = {"public", false, NULL},
+    [V_VALUE_KEY] = {"value", true, NULL, "expr",
+                     "an expression over other tags; true or false makes it a segment",
+                     "用其他标签计算；结果是真假的就是人群"},
+    [V_PUBLIC] = {"public", false, NULL, "bool", "as above; true if not given",
+                  "同上；不写是 true"},
 };
+const struct key_table value_table = {"value", value_keys, BASE_LEN(value_keys), "a `value` tag",
+                                      "`value` 标签"};
 enum { L_LEVELS, L_ELSE, L_KEEP, L_PUBLIC, N_LEVELS };
 static const struct key_def level_keys[] = {
-    [L_LEVELS] = {"levels", true, NULL},
-    [L_ELSE] = {"else", true, NULL},
-    [L_KEEP] = {"keep", false, NULL},
-    [L_PUBLIC] = {"public", false, NULL},
+    [L_LEVELS] = {"levels", true, NULL, "level_list",
+                  "a list `- NAME: CONDITION`, best first; a rise is immediate",
+                  "`- 名字: 条件` 的列表，最高的写在最前；升级立即生效"},
+    [L_ELSE] = {"else", true, NULL, "name", "the level of everybody else", "其他人的等级"},
+    [L_KEEP] = {"keep", false, NULL, "keep",
+                "a fall happens once the lower level has lasted so long; `forever`: never",
+                "条件不再满足多久以后才降级；`forever`：从不降级"},
+    [L_PUBLIC] = {"public", false, NULL, "bool", "as above; true if not given",
+                  "同上；不写是 true"},
 };
+const struct key_table levels_table = {"levels", level_keys, BASE_LEN(level_keys), "a `levels` tag",
+                                       "`levels` 标签"};
 #define MAX_LEVELS 32
 
 /* ---- what reads what ------------------------------------------------------------------------- */

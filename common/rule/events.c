@@ -9,11 +9,29 @@
 
 enum { K_TOPIC, K_MATCH, K_ID, K_MEMBER, K_TIME, K_FIELDS, K_EACH, K_MEMBERS, N_KEYS };
 static const struct key_def event_keys[] = {
-    [K_TOPIC] = {"topic", false, NULL}, [K_MATCH] = {"match", false, NULL},
-    [K_ID] = {"id", false, NULL},       [K_MEMBER] = {"member", false, NULL},
-    [K_TIME] = {"time", false, NULL},   [K_FIELDS] = {"fields", false, NULL},
-    [K_EACH] = {"each", false, NULL},   [K_MEMBERS] = {"members", false, NULL},
+    [K_TOPIC] = {"topic", false, NULL, "text", "the Kafka topic; the event's name if not given",
+                 "Kafka 主题；不写就是事件名"},
+    [K_MATCH] = {"match", false, NULL, "match",
+                 "only records whose field has this value; several events may share a topic",
+                 "只取字段等于这个值的记录；多个事件可以共用一个主题"},
+    [K_ID] = {"id", false, NULL, "path",
+              "what makes a record the same one, for dropping duplicates",
+              "记录的唯一标识，用来去重"},
+    [K_MEMBER] = {"member", false, NULL, "member",
+                  "who it is about; two members: {inviter: a, invitee: b}",
+                  "是哪位会员；涉及两位会员：{inviter: a, invitee: b}"},
+    [K_TIME] = {"time", false, NULL, "path", "when it happened; Kafka's time if not given",
+                "发生的时间；不写就用 Kafka 的时间"},
+    [K_FIELDS] = {"fields", false, NULL, "fields", "what it carries: name and type of each field",
+                  "带有哪些字段：每个字段的名字和类型"},
+    [K_EACH] = {"each", false, NULL, "path", "one event for each element of this list",
+                "列表里的每个元素各算一个事件"},
+    [K_MEMBERS] = {"members", false, NULL, "members",
+                   "no member of its own: it goes to every member whose collection holds the key",
+                   "没有会员：发给所有收藏里有这个键的会员"},
 };
+const struct key_table event_def_table = {"event_def", event_keys, BASE_LEN(event_keys), "an event",
+                                          "一个事件"};
 
 static const char *const receipt_fields[] = {"message", "rule", "gateway", "status"};
 static const char *const receipt_status[] = {"sent",    "delivered", "failed", "ambiguous",
@@ -148,7 +166,13 @@ static void read_member(struct load *L, const struct yaml_node *n, struct event_
 
 enum { F_IN, F_KEY, N_FAN };
 static const struct key_def fan_keys[] = {
-    [F_IN] = {"in", true, NULL}, [F_KEY] = {"key", true, NULL}};
+    [F_IN] = {"in", true, NULL, "tag", "a `collect` tag: its members get the event",
+              "一个 `collect` 标签：收藏里有它的会员都会收到"},
+    [F_KEY] = {"key", true, NULL, "text", "the field of the event that holds the key",
+               "事件里写着键的字段"},
+};
+const struct key_table members_table = {"members", fan_keys, BASE_LEN(fan_keys),
+                                        "`members` (fan-out)", "`members`（扇出）"};
 
 /* members: {in: favorites, key: sku}.  The field is found here, the tag when there are tags. */
 static void read_fan(struct load *L, const struct yaml_node *n, struct event_def *e)

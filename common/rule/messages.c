@@ -12,16 +12,39 @@
 
 enum { K_PARAMS, K_VIA, K_PURPOSE, K_EXPIRE, K_QUIET, N_KEYS };
 static const struct key_def message_keys[] = {
-    [K_PARAMS] = {"params", false, NULL},   [K_VIA] = {"via", true, NULL},
-    [K_PURPOSE] = {"purpose", false, NULL}, [K_EXPIRE] = {"expire", false, NULL},
-    [K_QUIET] = {"quiet", false, NULL},
+    [K_PARAMS] = {"params", false, NULL, "params",
+                  "what a rule must give: names (texts), or {skus: [string]} for a list",
+                  "规则必须给出的参数：名字（文本），或 {skus: [string]}（列表）"},
+    [K_VIA] = {"via", true, NULL, "gateways",
+               "the gateways, in order: the next one is tried when one definitely failed",
+               "通道，按顺序：确定失败才换下一个"},
+    [K_PURPOSE] = {"purpose", false, NULL, "marketing|service|task",
+                   "marketing (default); service: no quiet hours, caps, hold or holdout; task: to "
+                   "staff or a system, no consent either",
+                   "marketing（默认）；service：不受免打扰、频次、暂缓、对照组限制；task：发给员工"
+                   "或系统，也不需要同意"},
+    [K_EXPIRE] = {"expire", false, NULL, "length",
+                  "worth nothing so long after it was first wanted; as in `policy` if not given",
+                  "从想发起多久以后就不再发；不写则同 `policy`"},
+    [K_QUIET] = {"quiet", false, NULL, "bool",
+                 "true: quiet hours hold although it is a service message",
+                 "true：虽是服务消息，也遵守免打扰时段"},
 };
+const struct key_table message_def_table = {"message_def", message_keys, BASE_LEN(message_keys),
+                                            "a message", "一条消息"};
 enum { B_TEMPLATE, B_TEXT, B_DATA, N_BLOCK };
 static const struct key_def block_keys[] = {
-    [B_TEMPLATE] = {"template", false, NULL},
-    [B_TEXT] = {"text", false, NULL},
-    [B_DATA] = {"data", false, NULL},
+    [B_TEMPLATE] = {"template", false, NULL, "text", "the template's number at the gateway",
+                    "通道里的模板编号"},
+    [B_TEXT] = {"text", false, NULL, "text",
+                "the text, with {param}s; marketing SMS begins with 【signature】 and carries the "
+                "opt-out phrase",
+                "正文，可含 {参数}；营销短信以【签名】开头并写明退订方式"},
+    [B_DATA] = {"data", false, NULL, "data", "the template's fields: which parameter each shows",
+                "模板的字段分别显示哪个参数"},
 };
+const struct key_table block_table = {"block", block_keys, BASE_LEN(block_keys),
+                                      "a gateway's block of a message", "消息里某个通道的写法"};
 
 /* ---- gateways -------------------------------------------------------------------------------- */
 
@@ -380,7 +403,6 @@ static void read_via(struct load *L, const struct yaml_node *n, struct message_d
 
 static void load_message(struct load *L, const struct item *it, struct message_def *m)
 {
-    static const char *const purposes[] = {"marketing", "service", "task", NULL};
     const struct yaml_node *k[N_KEYS];
     struct str blocks[MAX_GATEWAYS];
     for (uint32_t i = 0; i < L->p->n_gateways; i++)
@@ -392,7 +414,7 @@ static void load_message(struct load *L, const struct item *it, struct message_d
     m->via = via;
     m->expire_ms = L->p->policy.expire_ms;
     read_len(L, k[K_EXPIRE], "M009", "`expire`", &m->expire_ms);
-    int purpose = read_word(L, k[K_PURPOSE], "`purpose`", purposes);
+    int purpose = read_word(L, k[K_PURPOSE], "`purpose`", message_keys[K_PURPOSE].type);
     m->purpose = purpose < 0 ? PURPOSE_MARKETING : (enum purpose)purpose;
     m->quiet = m->purpose == PURPOSE_MARKETING;
     bool quiet = m->quiet;

@@ -7,8 +7,40 @@
 
 #include <stdlib.h>
 
-static const char *const policy_keys[] = {"tz",   "consent", "quiet",  "caps",  "holdout",
-                                          "hold", "late",    "expire", "tests", "workdays"};
+enum { P_TZ, P_CONSENT, P_QUIET, P_CAPS, P_HOLDOUT, P_HOLD, P_LATE, P_EXPIRE, P_WORKDAYS, P_TESTS };
+static const struct key_def policy_keys[] = {
+    [P_TZ] = {"tz", true, NULL, "text", "the zone of all clock times and dates, like Asia/Shanghai",
+              "所有钟点和日期的时区，例如 Asia/Shanghai"},
+    [P_CONSENT] = {"consent", false, NULL, "consent",
+                   "a condition for each gateway that carries marketing; false, absent or in "
+                   "error: no marketing",
+                   "每个营销通道一个条件；为否、没有值或出错：不发营销"},
+    [P_QUIET] = {"quiet", false, NULL, "quiet",
+                 "hours in which marketing waits, like \"21:00-09:00\"",
+                 "免打扰时段，营销消息等到结束再发，例如 \"21:00-09:00\""},
+    [P_CAPS] = {"caps", false, NULL, "caps",
+                "how much marketing a member gets from all rules together: `any`, or a gateway",
+                "所有规则合计，每位会员最多收多少营销：`any` 或某个通道"},
+    [P_HOLDOUT] = {"holdout", false, NULL, "percent",
+                   "so many members never get marketing, to measure what it brings",
+                   "这么多会员永远不发营销，用来衡量效果"},
+    [P_HOLD] = {"hold", false, NULL, "holds", "a list {if, as}: marketing waits while one is true",
+                "{if, as} 的列表：有一条为真，营销就先不发"},
+    [P_LATE] = {"late", false, NULL, "length",
+                "an event older than this updates tags but starts nothing (1h)",
+                "比这更旧的事件只更新标签，不触发规则（1h）"},
+    [P_EXPIRE] = {"expire", false, NULL, "length",
+                  "a message is worth nothing so long after it was first wanted (24h)",
+                  "消息从想发起多久以后就不再发（24h）"},
+    [P_WORKDAYS] = {"workdays", false, NULL, "workdays",
+                    "exceptions to Monday to Friday: {off: [days], on: [days]}",
+                    "周一到周五以外的调休：{off: [日期], on: [日期]}"},
+    [P_TESTS] = {"tests", false, NULL, "required|optional",
+                 "required: a rule that no test runs to a message does not load",
+                 "required：没有测试跑到消息的规则不能加载"},
+};
+const struct key_table policy_table = {"policy", policy_keys, BASE_LEN(policy_keys), "`policy`",
+                                       "`policy`（总规）"};
 
 static const struct yaml_node *policy_get(const struct load *L, const char *key)
 {
@@ -208,7 +240,13 @@ static void read_caps(struct load *L, const struct yaml_node *n)
 
 enum { H_IF, H_AS, N_HOLD };
 static const struct key_def hold_keys[] = {
-    [H_IF] = {"if", true, NULL}, [H_AS] = {"as", true, NULL}};
+    [H_IF] = {"if", true, NULL, "condition", "while this is true (or in error) the message waits",
+              "为真（或出错）时消息先不发"},
+    [H_AS] = {"as", true, NULL, "name", "what the reason is called: hold:NAME",
+              "原因的名字：hold:名字"},
+};
+const struct key_table hold_table = {"hold", hold_keys, BASE_LEN(hold_keys), "an entry of `hold`",
+                                     "`hold` 的一项"};
 
 static void read_hold(struct load *L, const struct yaml_node *n)
 {
@@ -236,7 +274,12 @@ static void read_hold(struct load *L, const struct yaml_node *n)
 
 enum { WD_OFF, WD_ON, N_WD };
 static const struct key_def workday_keys[] = {
-    [WD_OFF] = {"off", false, NULL}, [WD_ON] = {"on", false, NULL}};
+    [WD_OFF] = {"off", false, NULL, "day_list", "days off, single or as a range",
+                "休息的日子，单日或一段"},
+    [WD_ON] = {"on", false, NULL, "day_list", "weekend days that are worked", "要上班的周末"},
+};
+const struct key_table workdays_table = {"workdays", workday_keys, BASE_LEN(workday_keys),
+                                         "`workdays`", "`workdays`（调休）"};
 #define MAX_WORKDAYS 4096 /* days in each list, ranges counted out */
 
 struct days {
@@ -318,7 +361,7 @@ static void check_policy_keys(struct load *L)
     struct str names[BASE_LEN(policy_keys)];
     size_t n = BASE_LEN(policy_keys);
     for (size_t i = 0; i < n; i++)
-        names[i] = str_c(policy_keys[i]);
+        names[i] = str_c(policy_keys[i].name);
     for (uint32_t i = 0; i < t->n; i++) {
         const struct item *it = &t->v[i];
         bool known = false;
@@ -335,7 +378,6 @@ static void check_policy_keys(struct load *L)
 
 void load_policy(struct load *L)
 {
-    static const char *const tests[] = {"required", "optional", NULL};
     struct policy *po = &L->p->policy;
     check_policy_keys(L);
     read_consent(L, policy_get(L, "consent"));
@@ -346,5 +388,6 @@ void load_policy(struct load *L)
     po->holdout_pct = po->holdout / 100.0;
     read_hold(L, policy_get(L, "hold"));
     read_workdays(L, policy_get(L, "workdays"));
-    po->tests_required = read_word(L, policy_get(L, "tests"), "`tests`", tests) == 0;
+    po->tests_required =
+        read_word(L, policy_get(L, "tests"), "`tests`", policy_keys[P_TESTS].type) == 0;
 }

@@ -376,6 +376,12 @@ uint32_t program_rule(const struct program *p, struct str name); /* index or RUL
 uint32_t program_tag(const struct program *p, struct str name);
 const struct rule_def *program_version(const struct program *p, struct str name, struct str hash);
 
+/* ---- what editors and readers are told -------------------------------------------------------- */
+
+/* A JSON Schema (draft 7) of rule files.  With a program, names that exist are the only ones allowed;
+ * NULL: any name. */
+void rule_schema(const struct program *p, struct buf *out);
+
 /* ---- how long SMS texts get ------------------------------------------------------------------- */
 
 /* One message by one SMS gateway, in UTF-16 units as carriers count them.  A code point of a parameter

@@ -93,7 +93,27 @@ struct key_def {
     const char *name;
     bool need;
     const char *unbuilt; /* the code with which it is refused by name; NULL: it is built */
+    const char *type;    /* how its value is written: a name of schema.c, or words `a|b` */
+    const char *en, *zh; /* what it is for: the schema and the reference print it */
 };
+struct key_table {
+    const char *name; /* of the definition in the schema */
+    const struct key_def *keys;
+    size_t n;
+    const char *en, *zh; /* what has these keys */
+};
+extern const struct key_table rule_table, goal_table, trigger_form_table, cycle_table,
+    pattern_table, wait_to_table, arm_table, branch_table, event_def_table, members_table,
+    long_type_table, table_table, value_table, levels_table, message_def_table, block_table,
+    hold_table, workdays_table, policy_table, test_table, test_step_table, expect_table,
+    withheld_table;
+const struct key_table *key_table_at(size_t i); /* NULL after the last */
+#define TAG_KEYS_MAX 10
+#define STEP_KEYS_MAX 3
+size_t tag_kind_keys(enum tag_kind k, struct key_def keys[TAG_KEYS_MAX]); /* its own key first */
+const struct key_def *tag_kind_key(enum tag_kind k);
+size_t step_keys_of(size_t verb, struct key_def keys[STEP_KEYS_MAX]); /* 0 after the last verb */
+const char *type_word_at(size_t i);                                   /* NULL after the last */
 #define MOST_ADVICE 200     /* errors; then names are no longer compared and listed */
 bool is_name(struct str s); /* [a-z][a-z0-9_]* */
 struct span span_none(void);
@@ -123,9 +143,8 @@ bool read_len(struct load *L, const struct yaml_node *n, const char *code, const
               int64_t *ms);
 bool read_clock(struct load *L, const struct yaml_node *n, const char *what, int32_t *minutes);
 bool read_percent(struct load *L, const struct yaml_node *n, const char *what, uint32_t *bp);
-/* Index of the word in names (a NULL-terminated table), or -1 and reported. */
-int read_word(struct load *L, const struct yaml_node *n, const char *what,
-              const char *const *names);
+/* Which of the words `a|b|c` it is, from 0; or -1 and reported. */
+int read_word(struct load *L, const struct yaml_node *n, const char *what, const char *words);
 /* A single node as a list of itself, or the list. */
 uint32_t as_list(const struct yaml_node *n, const struct yaml_node *const **items,
                  const struct yaml_node **one);

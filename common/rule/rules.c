@@ -23,28 +23,58 @@ enum {
     N_KEYS
 };
 static const struct key_def rule_keys[] = {
-    [K_TRIGGER] = {"trigger", true, NULL},
-    [K_IF] = {"if", false, NULL},
-    [K_KEY] = {"key", false, NULL},
-    [K_AGAIN] = {"again", false, NULL},
-    [K_CANCEL] = {"cancel", false, NULL},
-    [K_LIMIT] = {"limit", false, NULL},
-    [K_PRIORITY] = {"priority", false, NULL},
-    [K_ACTIVE] = {"active", false, NULL},
-    [K_MODE] = {"mode", false, NULL},
-    [K_HOLDOUT] = {"holdout", false, NULL},
-    [K_LATE] = {"late", false, NULL},
-    [K_GOAL] = {"goal", false, NULL},
-    [K_DO] = {"do", true, NULL},
-    [K_NOTE] = {"note", false, NULL},
+    [K_TRIGGER] = {"trigger", true, NULL, "trigger", "what starts the rule", "由什么触发"},
+    [K_IF] = {"if", false, NULL, "condition",
+              "looked at once, when the trigger comes; an error counts as false",
+              "触发时判断一次；出错按“否”算"},
+    [K_KEY] = {"key", false, NULL, "expr",
+               "one run for each value of this instead of one for the member",
+               "按这个值分别运行，每个值各一份，而不是每位会员一份"},
+    [K_AGAIN] = {"again", false, NULL, "ignore|restart",
+                 "what a new trigger does to a run that is still going on: nothing (default), or "
+                 "it begins anew",
+                 "运行还没结束时又触发：忽略（默认），还是重新开始"},
+    [K_CANCEL] = {"cancel", false, NULL, "patterns",
+                  "the events that end the run, during a wait or while a message is held",
+                  "哪些事件会终止运行（等待中或消息暂存时）"},
+    [K_LIMIT] = {"limit", false, NULL, "limit", "how often a member (and key) may get this",
+                 "每位会员（每个 key）最多几次"},
+    [K_PRIORITY] = {"priority", false, NULL, "int 0..100",
+                    "who goes first at one instant; 50 if not given", "同一时刻谁先发；不写是 50"},
+    [K_ACTIVE] = {"active", false, NULL, "range",
+                  "local dates between which it starts runs, both included",
+                  "只在这些日期内触发（本地日期，含首尾）"},
+    [K_MODE] = {"mode", false, NULL, "live|shadow|off",
+                "live (default), shadow: everything but sending and setting, or off",
+                "live（默认）；shadow：只记录，不发送也不写标签；off：停用"},
+    [K_HOLDOUT] = {"holdout", false, NULL, "percent",
+                   "of its members so many get nothing, to measure what it brings",
+                   "留出这么多会员不发，用来衡量效果"},
+    [K_LATE] = {"late", false, NULL, "length",
+                "an event older than this starts nothing; as in `policy` if not given",
+                "比这更旧的事件不触发；不写则同 `policy`"},
+    [K_GOAL] = {"goal", false, NULL, "goal",
+                "what counts as success, for members who got it and for those held out",
+                "什么算成功：收到的会员和留出的会员分别统计"},
+    [K_DO] = {"do", true, NULL, "steps", "the steps, in order", "依次执行的步骤"},
+    [K_NOTE] = {"note", false, NULL, "text", "for people; changes nothing",
+                "给人看的说明，不影响运行"},
 };
+const struct key_table rule_table = {"rule", rule_keys, BASE_LEN(rule_keys), "a rule", "一条规则"};
 enum { G_EVENT, G_WHERE, G_WITHIN, G_VALUE, N_GOAL };
 static const struct key_def goal_keys[] = {
-    [G_EVENT] = {"event", true, NULL},
-    [G_WHERE] = {"where", false, NULL},
-    [G_WITHIN] = {"within", true, NULL},
-    [G_VALUE] = {"value", false, NULL},
+    [G_EVENT] = {"event", true, NULL, "event", "the event that counts", "算成功的事件"},
+    [G_WHERE] =
+        {"where", false, NULL, "condition",
+         "only those for which this is true; sees `event`, `next` (the candidate), `member`",
+         "只算满足条件的；可用 `event`、`next`（候选事件）、`member`"},
+    [G_WITHIN] = {"within", true, NULL, "length", "how long after the first message",
+                  "从第一条消息起多长时间内"},
+    [G_VALUE] = {"value", false, NULL, "expr", "a number to add up, such as next.amount",
+                 "要累加的数值，例如 next.amount"},
 };
+const struct key_table goal_table = {"goal", goal_keys, BASE_LEN(goal_keys), "`goal`",
+                                     "`goal`（目标）"};
 
 /* ---- what a version is called ---------------------------------------------------------------- */
 
@@ -181,14 +211,12 @@ static void read_goal(struct rule_load *R, const struct yaml_node *n)
 
 static void read_options(struct rule_load *R, const struct yaml_node **k)
 {
-    static const char *const again[] = {"ignore", "restart", NULL};
-    static const char *const modes[] = {"live", "shadow", "off", NULL};
     struct load *L = R->L;
     struct rule_def *r = R->r;
     int64_t priority = 50;
-    int w = read_word(L, k[K_AGAIN], "`again`", again);
+    int w = read_word(L, k[K_AGAIN], "`again`", rule_keys[K_AGAIN].type);
     r->again = w > 0 ? AGAIN_RESTART : AGAIN_IGNORE;
-    w = read_word(L, k[K_MODE], "`mode`", modes);
+    w = read_word(L, k[K_MODE], "`mode`", rule_keys[K_MODE].type);
     r->mode = w > 0 ? (enum rule_mode)w : MODE_LIVE;
     read_limit(L, k[K_LIMIT], &r->limit);
     read_int(L, k[K_PRIORITY], "`priority`", 0, 100, &priority);

@@ -287,16 +287,17 @@ bool read_percent(struct load *L, const struct yaml_node *n, const char *what, u
     return true;
 }
 
-int read_word(struct load *L, const struct yaml_node *n, const char *what, const char *const *names)
+int read_word(struct load *L, const struct yaml_node *n, const char *what, const char *words)
 {
     struct str s, list[16];
     size_t count = 0;
     if (!n || !want_text(L, n, what, &s))
         return -1;
-    for (; names[count] && count < BASE_LEN(list); count++) {
-        list[count] = str_c(names[count]);
-        if (str_eqc(s, names[count]))
+    for (const char *w = words; *w && count < BASE_LEN(list); count++) {
+        list[count] = (struct str){w, strcspn(w, "|")};
+        if (str_eq(s, list[count]))
             return (int)count;
+        w += list[count].n + (w[list[count].n] == '|');
     }
     struct str note =
         str_c(arena_printf(L->a, "one of: " STR_FMT, STR_ARG(join_names(L, list, count))));

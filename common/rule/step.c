@@ -11,8 +11,36 @@
  */
 #include "step_priv.h"
 
-static const char *const verbs[] = {"wait", "send", "set", "split", "choose", "stop"};
-static const char *const companions[] = {"until", "else", "with", "salt"};
+static const struct key_def verbs[] = {
+    [STEP_WAIT] =
+        {"wait", false, NULL, "wait",
+         "a length (2h), a clock time (\"09:00\" = the next, \"1d 10:00\" = tomorrow at ten), or "
+         "{to: EXPRESSION}",
+         "时长（2h）、钟点（\"09:00\" = 下一个九点，\"1d 10:00\" = 明天十点），或 {to: 表达式}"},
+    [STEP_SEND] = {"send", false, NULL, "message", "a message", "发送一条消息"},
+    [STEP_SET] = {"set", false, NULL, "set", "writes stored tags; null takes one away",
+                  "写入存储标签；null 是清除"},
+    [STEP_SPLIT] = {"split", false, NULL, "split",
+                    "arms with shares of 100; a member always lands in the same arm",
+                    "按比例分组，合计 100；同一会员总在同一组"},
+    [STEP_CHOOSE] = {"choose", false, NULL, "branches",
+                     "a list {if, do}: the first branch that is true; none: go on",
+                     "{if, do} 的列表：走第一个满足的分支；都不满足就继续"},
+    [STEP_STOP] = {"stop", false, NULL, "true", "ends the run", "结束运行"},
+};
+static const struct key_def companions[] = {
+    [C_UNTIL] = {"until", false, NULL, "patterns",
+                 "beside `wait`: goes on as soon as this comes, which is then `next`",
+                 "和 `wait` 一起：等到这个事件就继续，之后用 `next` 指它"},
+    [C_ELSE] = {"else", false, NULL, "steps",
+                "beside `until`: what is done when time runs out; then the run ends",
+                "和 `until` 一起：等不到时做什么；做完就结束"},
+    [C_WITH] = {"with", false, NULL, "with", "beside `send`: an expression for each parameter",
+                "和 `send` 一起：每个参数一个表达式"},
+    [C_SALT] = {"salt", false, NULL, "text",
+                "beside `split`: the second split of a rule needs a salt of its own",
+                "和 `split` 一起：同一规则的第二个分流要有自己的 salt"},
+};
 static const uint32_t goes_with[N_VERBS] = {
     [STEP_WAIT] = 1u << C_UNTIL | 1u << C_ELSE,
     [STEP_SEND] = 1u << C_WITH,
@@ -69,9 +97,15 @@ struct str step_number(struct rule_load *R, uint32_t i)
 
 enum { P_EVENT, P_WHERE, N_PATTERN };
 static const struct key_def pattern_keys[] = {
-    [P_EVENT] = {"event", true, NULL},
-    [P_WHERE] = {"where", false, NULL},
+    [P_EVENT] = {"event", true, NULL, "event", "the event", "事件"},
+    [P_WHERE] =
+        {"where", false, NULL, "condition",
+         "only those for which this is true; sees `event`, `next` (the candidate), `member`",
+         "只算满足条件的；可用 `event`、`next`（候选事件）、`member`"},
 };
+const struct key_table pattern_table = {"pattern", pattern_keys, BASE_LEN(pattern_keys),
+                                        "an event in `cancel` or `until`",
+                                        "`cancel`、`until` 里的事件"};
 
 bool read_pattern(struct rule_load *R, const struct yaml_node *n, struct pattern *out)
 {
@@ -129,16 +163,22 @@ static bool whole_days(struct str s, int32_t *days)
     return true;
 }
 
+static const struct key_def to_keys[] = {
+    {"to", true, NULL, "expr", "a moment (a timestamp); past = at once",
+     "一个时刻（timestamp）；已过 = 立即"},
+};
+const struct key_table wait_to_table = {"wait_to", to_keys, BASE_LEN(to_keys), "`wait` to a moment",
+                                        "`wait` 到某个时刻"};
+
 static void read_wait(struct rule_load *R, const struct yaml_node *n, struct instr *in)
 {
     struct str s;
     struct load *L = R->L;
     if (n->kind == YAML_MAPPING) {
-        static const struct key_def keys[] = {{"to", true, NULL}};
         const struct yaml_node *to;
         struct expr_env env = step_env(R);
         in->wait = WAIT_TO;
-        if (read_keys(L, n, (struct where){"`wait`", {0}}, keys, 1, NULL, 0, &to))
+        if (read_keys(L, n, (struct where){"`wait`", {0}}, to_keys, 1, NULL, 0, &to))
             in->to = compile(L, to, &env, &type_timestamp, STR("`to`"));
         return;
     }
@@ -338,7 +378,7 @@ static bool bad_verb(struct load *L, const struct yaml_node *n, struct span at)
 {
     struct str names[N_VERBS];
     for (int v = 0; v < N_VERBS; v++)
-        names[v] = str_c(verbs[v]);
+        names[v] = str_c(verbs[v].name);
     struct str label = {0};
     for (uint32_t i = 0; i < n->n && !label.n; i++) {
         label = did_you_mean(L, n->pairs[i].key, names, N_VERBS);
@@ -357,7 +397,7 @@ static bool read_step(struct load *L, const struct yaml_node *n, struct step *s)
         return want_map(L, n, "a step");
     for (uint32_t i = 0; i < n->n; i++) {
         for (int v = 0; v < N_VERBS; v++) {
-            if (!str_eqc(n->pairs[i].key, verbs[v]))
+            if (!str_eqc(n->pairs[i].key, verbs[v].name))
                 continue;
             found++;
             verb = v;
@@ -377,12 +417,12 @@ static bool read_step(struct load *L, const struct yaml_node *n, struct step *s)
         const struct yaml_pair *p = &n->pairs[i];
         struct str names[N_COMPANIONS];
         size_t allowed = 0;
-        bool known = str_eqc(p->key, verbs[verb]);
+        bool known = str_eqc(p->key, verbs[verb].name);
         for (int c = 0; c < N_COMPANIONS; c++) {
             if (!(goes_with[verb] & 1u << c))
                 continue;
-            names[allowed++] = str_c(companions[c]);
-            if (str_eqc(p->key, companions[c])) {
+            names[allowed++] = str_c(companions[c].name);
+            if (str_eqc(p->key, companions[c].name)) {
                 s->with[c] = p->value;
                 known = true;
             }
@@ -390,7 +430,7 @@ static bool read_step(struct load *L, const struct yaml_node *n, struct step *s)
         if (!known)
             diags_addf(L->d, "S002", p->key_at, did_you_mean(L, p->key, names, allowed),
                        (struct str){0}, "unknown key `" STR_FMT "` in a step with `%s`",
-                       STR_ARG(p->key), verbs[verb]);
+                       STR_ARG(p->key), verbs[verb].name);
     }
     return true;
 }
@@ -424,4 +464,19 @@ void load_steps(struct rule_load *R, const struct yaml_node *steps)
     }
     R->r->code = R->code;
     R->r->n_code = R->n;
+}
+
+/* ---- for the schema and the reference -------------------------------------------------------- */
+
+size_t step_keys_of(size_t verb, struct key_def keys[STEP_KEYS_MAX])
+{
+    size_t n = 0;
+    if (verb >= N_VERBS)
+        return 0;
+    keys[n] = verbs[verb];
+    keys[n++].need = true;
+    for (int c = 0; c < N_COMPANIONS; c++)
+        if (goes_with[verb] & 1u << c)
+            keys[n++] = companions[c];
+    return n;
 }

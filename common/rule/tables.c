@@ -14,11 +14,15 @@
 
 enum { K_FILE, K_KEY, K_FIELDS, K_LIST, N_KEYS };
 static const struct key_def table_keys[] = {
-    [K_FILE] = {"file", false, NULL},
-    [K_KEY] = {"key", false, NULL},
-    [K_FIELDS] = {"fields", false, NULL},
-    [K_LIST] = {"list", false, NULL},
+    [K_FILE] = {"file", false, NULL, "text", "a CSV file beside this one", "同目录下的 CSV 文件"},
+    [K_KEY] = {"key", false, NULL, "text", "the column by which a row is found", "按哪一列查"},
+    [K_FIELDS] = {"fields", false, NULL, "fields", "the columns and their types",
+                  "有哪些列、什么类型"},
+    [K_LIST] = {"list", false, NULL, "texts", "instead of a file: a list of words",
+                "不用文件：直接列出一串词"},
 };
+const struct key_table table_table = {"table", table_keys, BASE_LEN(table_keys), "a table",
+                                      "一张表"};
 
 struct row {
     struct val key;

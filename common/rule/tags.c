@@ -13,30 +13,85 @@
 #define COLLECT_DEFAULT 64
 
 /* In the order of enum tag_kind; the key that makes the kind. */
-static const char *const kind_keys[] = {
-    [TAG_STORED] = "type", [TAG_COUNT] = "count",   [TAG_SUM] = "sum",
-    [TAG_AVG] = "avg",     [TAG_MIN] = "min",       [TAG_MAX] = "max",
-    [TAG_FIRST] = "first", [TAG_LAST] = "last",     [TAG_DISTINCT] = "distinct",
-    [TAG_GAP] = "gap",     [TAG_STREAK] = "streak", [TAG_COLLECT] = "collect",
-    [TAG_VALUE] = "value", [TAG_LEVELS] = "levels",
+static const struct key_def tag_kinds[] = {
+    [TAG_STORED] = {"type", true, NULL, "type", "what was written last", "最后写入的值"},
+    [TAG_COUNT] = {"count", true, NULL, "source", "how often the event came", "事件发生了几次"},
+    [TAG_SUM] = {"sum", true, NULL, "source", "the values added up", "数值合计"},
+    [TAG_AVG] = {"avg", true, NULL, "source", "their average", "平均值"},
+    [TAG_MIN] = {"min", true, NULL, "source", "the least: number, date or time",
+                 "最小值：数字、日期或时间"},
+    [TAG_MAX] = {"max", true, NULL, "source", "the greatest: number, date or time",
+                 "最大值：数字、日期或时间"},
+    [TAG_FIRST] = {"first", true, NULL, "source", "the value of the earliest event",
+                   "最早一次的值"},
+    [TAG_LAST] = {"last", true, NULL, "source", "the value of the latest event", "最近一次的值"},
+    [TAG_DISTINCT] = {"distinct", true, NULL, "source", "how many different values, exact to 256",
+                      "有多少种不同的值，最多精确到 256"},
+    [TAG_GAP] = {"gap", true, NULL, "source",
+                 "the mean time between the member's own events, a duration",
+                 "会员两次事件之间的平均间隔（时长）"},
+    [TAG_STREAK] = {"streak", true, NULL, "source",
+                    "how often in a row the same value; another one starts again at 1",
+                    "同一个值连续出现了几次；换一个值就从 1 重新算"},
+    [TAG_COLLECT] = {"collect", true, NULL, "source",
+                     "a set of texts, newest first; may carry fan-out",
+                     "一组文本，最新的在前；可用于扇出"},
+    [TAG_VALUE] = {"value", true, NULL, "expr", "what an expression over other tags gives",
+                   "用其他标签算出的值"},
+    [TAG_LEVELS] = {"levels", true, NULL, "level_list", "the first level whose condition holds",
+                    "第一个满足条件的等级"},
 };
 #define N_KINDS 14
 
 enum { S_TYPE, S_DEFAULT, S_TTL, S_ONE_OF, S_MAX, S_FROM, S_PUBLIC, N_STORED };
 static const struct key_def stored_keys[] = {
-    [S_TYPE] = {"type", true, NULL},      [S_DEFAULT] = {"default", false, NULL},
-    [S_TTL] = {"ttl", false, NULL},       [S_ONE_OF] = {"one_of", false, NULL},
-    [S_MAX] = {"max", false, NULL},       [S_FROM] = {"from", false, NULL},
-    [S_PUBLIC] = {"public", false, NULL},
+    [S_TYPE] = {"type", true, NULL, "type",
+                "makes it a stored tag: string int double money bool timestamp date lunar_date "
+                "duration, or address",
+                "存储的标签：string int double money bool timestamp date lunar_date duration，或 "
+                "address（地址）"},
+    [S_DEFAULT] = {"default", false, NULL, "scalar", "what is read while nothing is stored",
+                   "还没有值时读到什么"},
+    [S_TTL] = {"ttl", false, NULL, "length", "how long after the last write it disappears",
+               "最后一次写入后多久消失"},
+    [S_ONE_OF] = {"one_of", false, NULL, "texts", "the only values allowed", "只能是这些值"},
+    [S_MAX] = {"max", false, NULL, "int 1..16384", "the greatest length of a text",
+               "文本的最大长度"},
+    [S_FROM] = {"from", false, NULL, "source", "EVENT.FIELD that writes it",
+                "由哪个“事件.字段”写入"},
+    [S_PUBLIC] = {"public", false, NULL, "bool",
+                  "other systems may read it in Redis and follow its changes",
+                  "其他系统可以在 Redis 里读到，并收到变化"},
 };
 enum { A_WHAT, A_OF, A_BY, A_WHERE, A_WINDOW, A_PUBLIC, A_LESS, A_DROP, A_MAX, N_AGG };
 /* The first is the kind's own key and is filled in. */
 static const struct key_def agg_keys[] = {
-    [A_WHAT] = {"", true, NULL},          [A_OF] = {"of", false, NULL},
-    [A_BY] = {"by", false, NULL},         [A_WHERE] = {"where", false, NULL},
-    [A_WINDOW] = {"window", false, NULL}, [A_PUBLIC] = {"public", false, NULL},
-    [A_LESS] = {"less", false, NULL},     [A_DROP] = {"drop", false, NULL},
-    [A_MAX] = {"max", false, NULL},
+    [A_WHAT] = {"", true, NULL, "source",
+                "EVENT, or EVENT.FIELD where something is added up or picked",
+                "“事件”，或要汇总的“事件.字段”"},
+    [A_OF] = {"of", false, NULL, "expr",
+              "instead of a field: an expression over `event` and tables",
+              "不取字段，而是用 `event` 和表计算"},
+    [A_BY] = {"by", false, NULL, "expr", "one value for each of these: the newest 64 are kept",
+              "按它分别统计：保留最近的 64 个"},
+    [A_WHERE] = {"where", false, NULL, "condition", "only events for which this is true",
+                 "只算满足条件的事件"},
+    [A_WINDOW] = {"window", false, NULL, "window",
+                  "30d = the last 30 local days; 2h = the last two hours (up to 48h); day week "
+                  "month year = since it began; none: ever",
+                  "30d = 最近 30 个自然日；2h = 最近两小时（最多 48h）；day week month year = "
+                  "从本日、周、月、年开始算；不写：累计"},
+    [A_PUBLIC] = {"public", false, NULL, "bool",
+                  "other systems may read it in Redis and follow its changes",
+                  "其他系统可以在 Redis 里读到，并收到变化"},
+    [A_LESS] = {"less", false, NULL, "source",
+                "what is taken off, at its own time (count: EVENT, sum: EVENT.FIELD)",
+                "在它发生时减去（count 写“事件”，sum 写“事件.字段”）"},
+    [A_DROP] = {"drop", false, NULL, "source", "EVENT.FIELD that takes a key out of the collection",
+                "把某个键移出收藏的“事件.字段”"},
+    [A_MAX] = {"max", false, NULL, "int 1..1000",
+               "how many keys at most; the oldest leaves (64 if not given)",
+               "最多保留几个键，最旧的先离开（不写是 64）"},
 };
 
 /* `max` beside `type` or `collect` is a greatest length. */
@@ -47,7 +102,7 @@ static int kind_of(const struct yaml_node *n, struct span *at, bool *two)
     *two = false;
     for (uint32_t i = 0; i < n->n; i++) {
         for (int k = 0; k < N_KINDS; k++) {
-            if (!str_eqc(n->pairs[i].key, kind_keys[k]) || (stored && k == TAG_MAX))
+            if (!str_eqc(n->pairs[i].key, tag_kinds[k].name) || (stored && k == TAG_MAX))
                 continue;
             *two = kind >= 0;
             *at = n->pairs[i].key_at;
@@ -292,7 +347,7 @@ static void check_arg(struct load *L, const struct yaml_node *what, struct tag_d
                       const struct yaml_node *of)
 {
     bool alone = t->kind == TAG_COUNT || t->kind == TAG_GAP;
-    const char *key = kind_keys[t->kind], *needs = "";
+    const char *key = tag_kinds[t->kind].name, *needs = "";
     if (alone && (t->field != RULE_NONE || of)) {
         diags_addf(L->d, "G008", what->at, STR("write the event alone"), (struct str){0},
                    "%s needs an event, not one of its fields", key);
@@ -371,7 +426,7 @@ static void check_keys(struct load *L, const struct item *it, const struct tag_d
             continue;
         const struct yaml_pair *p = yaml_pair(it->node, str_c(agg_keys[i].name));
         diags_addf(L->d, "G016", p->key_at, STR("leave it out"), str_c(why[i]),
-                   "`%s` does not go with %s", agg_keys[i].name, kind_keys[t->kind]);
+                   "`%s` does not go with %s", agg_keys[i].name, tag_kinds[t->kind].name);
         k[i] = NULL;
     }
 }
@@ -444,7 +499,7 @@ static void load_aggregate(struct load *L, const struct item *it, struct tag_def
     const struct yaml_node *k[N_AGG];
     struct key_def keys[N_AGG];
     memcpy(keys, agg_keys, sizeof keys);
-    keys[A_WHAT].name = kind_keys[t->kind];
+    keys[A_WHAT].name = tag_kinds[t->kind].name;
     t->type = &type_error;
     t->event = t->field = RULE_NONE;
     read_keys(L, it->node, (struct where){"tag", it->name}, keys, N_AGG, NULL, 0, k);
@@ -559,7 +614,7 @@ static void bad_kind(struct load *L, const struct item *it, struct span at, bool
 {
     struct str names[N_KINDS];
     for (int k = 0; k < N_KINDS; k++)
-        names[k] = str_c(kind_keys[k]);
+        names[k] = str_c(tag_kinds[k].name);
     struct str known = join_names(L, names, N_KINDS);
     struct str label = {0};
     for (uint32_t i = 0; i < it->node->n && !label.n && !two; i++)
@@ -646,4 +701,29 @@ void load_tags(struct load *L)
             load_profile(L);
     }
     load_derived(L);
+}
+
+/* ---- for the schema and the reference -------------------------------------------------------- */
+
+size_t tag_kind_keys(enum tag_kind k, struct key_def keys[TAG_KEYS_MAX])
+{
+    size_t n = 0;
+    for (size_t i = 0; k == TAG_STORED && i < N_STORED; i++)
+        keys[n++] = stored_keys[i];
+    for (int i = 0; k != TAG_STORED && k < TAG_VALUE && i < N_AGG; i++) {
+        if (misplaced(k, i))
+            continue;
+        bool no_of = (k == TAG_COUNT || k == TAG_GAP) && i == A_OF;
+        if (!no_of)
+            keys[n++] = i == A_WHAT ? tag_kinds[k] : agg_keys[i];
+    }
+    const struct key_table *t = k == TAG_VALUE ? &value_table : &levels_table;
+    for (size_t i = 0; k >= TAG_VALUE && i < t->n; i++)
+        keys[n++] = t->keys[i];
+    return n;
+}
+
+const struct key_def *tag_kind_key(enum tag_kind k)
+{
+    return &tag_kinds[k];
 }

@@ -7,33 +7,63 @@
 
 enum { K_START, K_RULES, K_BUCKETS, K_MEMBERS, K_STEPS, K_NOTE, N_KEYS };
 static const struct key_def test_keys[] = {
-    [K_START] = {"start", true, NULL},      [K_RULES] = {"rules", false, NULL},
-    [K_BUCKETS] = {"buckets", false, NULL}, [K_MEMBERS] = {"members", true, NULL},
-    [K_STEPS] = {"steps", true, NULL},      [K_NOTE] = {"note", false, NULL},
+    [K_START] = {"start", true, NULL, "local_time",
+                 "local time at which it begins, like \"2026-03-02 10:00\"",
+                 "从哪个本地时间开始，例如 \"2026-03-02 10:00\""},
+    [K_RULES] = {"rules", false, NULL, "rules", "only these rules; all if not given",
+                 "只运行这些规则；不写就是全部"},
+    [K_BUCKETS] = {"buckets", false, NULL, "buckets",
+                   "RULE: ARM, so that a split does not depend on the member's id",
+                   "规则: 分组，让分流不取决于会员号"},
+    [K_MEMBERS] =
+        {"members", true, NULL, "members_of_test",
+         "the members and their stored tags; $fail: [gateway] and $holdout: true steer the test",
+         "会员和他们的存储标签；$fail: [通道] 和 $holdout: true 用来控制测试"},
+    [K_STEPS] = {"steps", true, NULL, "test_steps", "what happens and what is expected, in order",
+                 "依次发生什么、期望什么"},
+    [K_NOTE] = {"note", false, NULL, "text", "for people", "给人看的说明"},
 };
+const struct key_table test_table = {"test", test_keys, BASE_LEN(test_keys), "a test", "一个测试"};
 enum { S_AT, S_MEMBER, S_EVENT, S_TIME, S_DATA, S_EXPECT, S_WITHHELD, S_EXPECT_MEMBER, N_STEP };
 static const struct key_def step_keys[] = {
-    [S_AT] = {"at", true, NULL},
-    [S_MEMBER] = {"member", false, NULL},
-    [S_EVENT] = {"event", false, NULL},
-    [S_TIME] = {"time", false, NULL},
-    [S_DATA] = {"data", false, NULL},
-    [S_EXPECT] = {"expect", false, NULL},
-    [S_WITHHELD] = {"withheld", false, NULL},
-    [S_EXPECT_MEMBER] = {"expect_member", false, NULL},
+    [S_AT] = {"at", true, NULL, "test_time", "+LEN after the start, or a local time",
+              "+时长（从开始算），或本地时间"},
+    [S_MEMBER] = {"member", false, NULL, "text",
+                  "whose event; may be left out when there is one member",
+                  "谁的事件；只有一位会员时可以不写"},
+    [S_EVENT] = {"event", false, NULL, "event", "feeds this event", "发生这个事件"},
+    [S_TIME] = {"time", false, NULL, "test_time", "its event time, when it arrives late",
+                "事件时间（迟到时写）"},
+    [S_DATA] = {"data", false, NULL, "map", "the record's fields", "记录的字段"},
+    [S_EXPECT] = {"expect", false, NULL, "expects",
+                  "every message since the last `expect`, in order; [] = none",
+                  "自上次 `expect` 以来的全部消息，按顺序；[] = 没有"},
+    [S_WITHHELD] = {"withheld", false, NULL, "withhelds", "messages that were refused, and why",
+                    "被拦下的消息和原因"},
+    [S_EXPECT_MEMBER] = {"expect_member", false, NULL, "map", "what tags read; `unset` = absent",
+                         "标签的值；`unset` = 没有"},
 };
+const struct key_table test_step_table = {"test_step", step_keys, BASE_LEN(step_keys),
+                                          "a step of a test", "测试的一步"};
 enum { E_SEND, E_TO, E_VIA, E_AT, E_WITH, N_EXPECT };
 static const struct key_def expect_keys[] = {
-    [E_SEND] = {"send", false, NULL}, [E_TO] = {"to", false, NULL},
-    [E_VIA] = {"via", false, NULL},   [E_AT] = {"at", false, NULL},
-    [E_WITH] = {"with", false, NULL},
+    [E_SEND] = {"send", false, NULL, "message", "the message", "消息"},
+    [E_TO] = {"to", false, NULL, "text", "the member", "会员"},
+    [E_VIA] = {"via", false, NULL, "gateway", "the gateway", "通道"},
+    [E_AT] = {"at", false, NULL, "test_time", "when", "什么时候"},
+    [E_WITH] = {"with", false, NULL, "map", "its parameters; those not written are not compared",
+                "参数；没写的不比较"},
 };
+const struct key_table expect_table = {"expect", expect_keys, BASE_LEN(expect_keys),
+                                       "an entry of `expect`", "`expect` 的一项"};
 enum { W_SEND, W_TO, W_BECAUSE, N_WITHHELD };
 static const struct key_def withheld_keys[] = {
-    [W_SEND] = {"send", false, NULL},
-    [W_TO] = {"to", false, NULL},
-    [W_BECAUSE] = {"because", false, NULL},
+    [W_SEND] = {"send", false, NULL, "message", "the message", "消息"},
+    [W_TO] = {"to", false, NULL, "text", "the member", "会员"},
+    [W_BECAUSE] = {"because", false, NULL, "text", "the reason", "原因"},
 };
+const struct key_table withheld_table = {"withheld", withheld_keys, BASE_LEN(withheld_keys),
+                                         "an entry of `withheld`", "`withheld` 的一项"};
 
 struct test_load {
     struct load *L;

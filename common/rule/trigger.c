@@ -6,12 +6,30 @@
 
 enum { T_SILENCE, T_FOR, T_AT, T_DATE, T_BEFORE, T_AFTER, T_REPEAT, T_EVERY, T_TAG, N_TRIG };
 static const struct key_def trigger_keys[] = {
-    [T_SILENCE] = {"silence", false, NULL}, [T_FOR] = {"for", false, NULL},
-    [T_AT] = {"at", false, NULL},           [T_DATE] = {"date", false, NULL},
-    [T_BEFORE] = {"before", false, NULL},   [T_AFTER] = {"after", false, NULL},
-    [T_REPEAT] = {"repeat", false, NULL},   [T_EVERY] = {"every", false, NULL},
-    [T_TAG] = {"tag", false, NULL},
+    [T_SILENCE] = {"silence", false, NULL, "events", "none of these events for some time",
+                   "这些事件有一段时间都没有发生"},
+    [T_FOR] = {"for", false, NULL, "length_or_cycle",
+               "how long; or relative to the member's own rhythm",
+               "多久没有发生；也可以按会员自己的周期"},
+    [T_AT] = {"at", false, NULL, "clock", "the first such clock time at or after the due moment",
+              "到期时或之后的第一个这个钟点"},
+    [T_DATE] = {"date", false, NULL, "date",
+                "member.TAG, \"MM-DD\", \"lunar MM-DD\" or \"YYYY-MM-DD\"",
+                "member.标签、\"MM-DD\"、\"lunar MM-DD\"（农历）或 \"YYYY-MM-DD\""},
+    [T_BEFORE] = {"before", false, NULL, "days", "so many days before the date", "提前几天"},
+    [T_AFTER] = {"after", false, NULL, "days", "so many days after the date", "之后几天"},
+    [T_REPEAT] = {"repeat", false, NULL, "yearly|never",
+                  "whether it comes again each year; a date without a year does",
+                  "是否每年重复；不带年份的日期默认每年"},
+    [T_EVERY] = {"every", false, NULL, "schedule",
+                 "a schedule: \"day 09:00\", \"workday 17:00\", \"mon,thu 10:00\", \"month 1 "
+                 "10:00\", \"month last 10:00\"",
+                 "按日程：\"day 09:00\"、\"workday 17:00\"、\"mon,thu 10:00\"、\"month 1 "
+                 "10:00\"、\"month last 10:00\""},
+    [T_TAG] = {"tag", false, NULL, "tag", "a tag that changes", "某个标签发生变化"},
 };
+const struct key_table trigger_form_table = {"trigger_form", trigger_keys, BASE_LEN(trigger_keys),
+                                             "a trigger that is no event", "不是事件的触发方式"};
 /* Which keys go with which trigger. */
 static const struct {
     int key;
@@ -55,11 +73,19 @@ static bool read_events(struct load *L, const struct yaml_node *n, struct trigge
 
 enum { C_TIMES, C_OF, C_MIN, C_MAX, N_CYCLE };
 static const struct key_def cycle_keys[] = {
-    [C_TIMES] = {"times", true, NULL},
-    [C_OF] = {"of", true, NULL},
-    [C_MIN] = {"min", false, NULL},
-    [C_MAX] = {"max", true, NULL},
+    [C_TIMES] = {"times", true, NULL, "number", "how many times the tag's length",
+                 "是标签值的几倍"},
+    [C_OF] = {"of", true, NULL, "duration_tag",
+              "a tag that holds a length of time, such as a `gap`",
+              "值为时间长度的标签，例如 `gap`"},
+    [C_MIN] = {"min", false, NULL, "length", "at least so long", "最短多久"},
+    [C_MAX] = {"max", true, NULL, "length",
+               "at most so long, and what holds while the tag is absent",
+               "最长多久；标签没有值时就用它"},
 };
+const struct key_table cycle_table = {"cycle", cycle_keys, BASE_LEN(cycle_keys),
+                                      "a silence by the member's own rhythm: `for`",
+                                      "按会员自己周期的沉默：`for`"};
 
 /* A decimal above 0 with at most three places, up to 1,000: in thousandths. */
 static bool read_times(struct load *L, const struct yaml_node *n, int64_t *out)
@@ -209,7 +235,6 @@ static int64_t read_days(struct load *L, const struct yaml_node *n, const char *
 
 static void read_date(struct load *L, const struct yaml_node **k, struct trigger *t)
 {
-    static const char *const repeats[] = {"yearly", "never", NULL};
     struct str s;
     const struct yaml_node *n = k[T_DATE];
     if (!want_text(L, n, "`date`", &s))
@@ -232,7 +257,7 @@ static void read_date(struct load *L, const struct yaml_node **k, struct trigger
     if (k[T_BEFORE])
         shift = -read_days(L, k[T_BEFORE], "`before`");
     t->shift_days = (int32_t)shift;
-    int repeat = read_word(L, k[T_REPEAT], "`repeat`", repeats);
+    int repeat = read_word(L, k[T_REPEAT], "`repeat`", trigger_keys[T_REPEAT].type);
     t->once = repeat == 1 || t->date == DATE_ONCE;
     if (t->date == DATE_ONCE && repeat == 0)
         diags_addf(L->d, "R014", k[T_REPEAT]->at, STR("write the date as \"MM-DD\""),

@@ -18,6 +18,11 @@ static const struct {
     {"duration", &type_duration}, {"address", &type_address},
 };
 
+const char *type_word_at(size_t i)
+{
+    return i < BASE_LEN(words) ? words[i].name : NULL;
+}
+
 const char *type_word(const struct type *t)
 {
     static const char *const kinds[] = {
@@ -120,10 +125,18 @@ static bool text_type(struct load *L, const struct yaml_node *n, struct str s, i
 
 enum { K_TYPE, K_ONE_OF, K_MAX, K_PATH, K_OPTIONAL, N_LONG };
 static const struct key_def long_keys[] = {
-    [K_TYPE] = {"type", true, NULL},          [K_ONE_OF] = {"one_of", false, NULL},
-    [K_MAX] = {"max", false, NULL},           [K_PATH] = {"path", false, NULL},
-    [K_OPTIONAL] = {"optional", false, NULL},
+    [K_TYPE] = {"type", true, NULL, "type", "the type", "类型"},
+    [K_ONE_OF] = {"one_of", false, NULL, "texts", "the only values allowed", "只能是这些值"},
+    [K_MAX] = {"max", false, NULL, "int 1..16384",
+               "the greatest length: characters of a text (256), items of a list (64)",
+               "最大长度：文本的字数（256），列表的项数（64）"},
+    [K_PATH] = {"path", false, NULL, "path", "where it stands in the record, such as data.user.id",
+                "在记录里的位置，例如 data.user.id"},
+    [K_OPTIONAL] = {"optional", false, NULL, "bool", "may be absent, like `?`",
+                    "可以没有，和 `?` 一样"},
 };
+const struct key_table long_type_table = {"long_type", long_keys, BASE_LEN(long_keys),
+                                          "a type in its long form", "类型的完整写法"};
 
 /* {type: T, …} and not a record that happens to have a field called `type`. */
 static bool is_long(const struct yaml_node *n)

@@ -13,6 +13,7 @@
 int cli_check(int argc, char **argv);
 int cli_test(int argc, char **argv);
 int cli_explain(int argc, char **argv);
+int cli_schema(int argc, char **argv);
 int cli_init(int argc, char **argv);
 int cli_apply(int argc, char **argv);
 int cli_member(int argc, char **argv);
@@ -26,7 +27,8 @@ int cli_options(const struct service_spec *spec, int argc, char **argv, void *co
 int cli_fail(const char *command, const struct err *err);
 
 /* Rules from directories and files. NULL: the messages have been printed (*exit_code). Warnings are
- * printed too, and are findings when `strict`. */
+ * printed too, and are findings when `strict`.  format: text, json, github; NULL = text on stderr, for
+ * commands whose output is read by programs. */
 struct program *cli_load_rules(const char *command, const char *const *paths, size_t n,
                                const struct rule_options *o, const char *format, bool strict,
                                int *exit_code);

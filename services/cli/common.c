@@ -38,14 +38,14 @@ static void print_diags(struct diags *d, const char *format, uint32_t most)
     struct buf b;
     buf_init(&b, 64 << 20);
     most = most ? most : 50;
-    if (strcmp(format, "json") == 0)
+    if (format && strcmp(format, "json") == 0)
         diags_json(d, most, &b);
-    else if (strcmp(format, "github") == 0)
+    else if (format && strcmp(format, "github") == 0)
         diags_github(d, most, &b);
     else if (diags_len(d))
         diags_text(d, most, &b);
     if (b.n)
-        (void)fputs(b.p, stdout);
+        (void)fputs(b.p, format ? stdout : stderr);
     buf_free(&b);
 }
 

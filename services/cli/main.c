@@ -13,6 +13,7 @@ static const struct command commands[] = {
     {"check", cli_check, "read rule files and say what is wrong with them"},
     {"test", cli_test, "run the tests that stand beside the rules"},
     {"explain", cli_explain, "the meaning of an error or warning code"},
+    {"schema", cli_schema, "a JSON Schema of rule files, for editors"},
     {"init", cli_init, "create the topics, the home slots and the genesis record"},
     {"apply", cli_apply, "check, test, bundle and activate rules"},
     {"member", cli_member, "what is known about one member"},
