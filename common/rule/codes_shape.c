@@ -101,11 +101,14 @@ const struct diag_code codes_shape[] = {
      {"测试步骤没有写会员，或者写了测试里没有的会员",
       "请在测试的 members: 下列出这个会员，并在步骤里写明；只有一个会员时可以不写。"}},
     {"S022",
-     {"receipts come by themselves in a test",
-      "Remove the step. Each message that is sent brings its receipt at once; $fail: [sms] on a "
+     {"a receipt in a test says of which message, and what the member did with it",
+      "Write {event: receipt, data: {message: cart_left, status: clicked}} with delivered, read, "
+      "clicked, replied or opted_out. That a message was sent comes by itself; $fail: [sms] on a "
       "member makes a gateway fail."},
-     {"测试里回执会自动产生",
-      "请删除这一步。每条发出的消息会立刻带来回执；要让某个网关失败，请在会员上写 $fail: [sms]。"}},
+     {"测试里的回执要写明是哪条消息、会员做了什么",
+      "写成 {event: receipt, data: {message: cart_left, status: clicked}}，状态可以是 "
+      "delivered、read、clicked、replied 或 opted_out。发送成功会自动产生；给会员写 $fail: [sms] "
+      "可以让通道失败。"}},
     {"S023",
      {"the steps of a test are in order of time",
       "Sort the steps by `at`. For an event that arrives late give it an earlier `time:` and leave "

@@ -72,7 +72,7 @@ void add_gateway(struct load *L, struct str name, struct str tag)
     L->l->address_tags[i] = arena_str(L->a, tag);
 }
 
-#define MAX_ADAPTERS (MAX_GATEWAYS - 2) /* two are built in */
+#define MAX_ADAPTERS (MAX_GATEWAYS - 6) /* six are built in */
 
 /* The name (its file's, when it gives none) and the address of one adapter; what else it says is the
  * dispatcher's. */
@@ -164,8 +164,11 @@ void load_gateways(struct load *L)
         L->l->address_tags = ARENA_ARRAY(L->a, struct str, MAX_GATEWAYS);
     L->p->gateways = L->gateways;
     if (!L->bundle) { /* a bundle has given them already */
-        add_gateway(L, STR("wechat"), STR("openid"));
-        add_gateway(L, STR("sms"), STR("phone"));
+        static const char *const built_in[][2] = {{"wechat", "openid"}, {"sms", "phone"},
+                                                  {"email", "email"},   {"points", ""},
+                                                  {"coupon", ""},       {"staff", ""}};
+        for (size_t i = 0; i < BASE_LEN(built_in); i++)
+            add_gateway(L, str_c(built_in[i][0]), str_c(built_in[i][1]));
         if (L->o->gateways_dir)
             read_adapters(L, L->o->gateways_dir);
     }

@@ -272,6 +272,7 @@ struct test_step {
     struct span span;
     const struct event_def *event; /* NULL: none */
     struct str member;
+    struct str message, status; /* event receipt: what becomes of this message to the member */
     int64_t time_ms;            /* event time; = at_ms when not written */
     struct str json;            /* data as JSON with member and time left out */
     const struct event *events; /* decoded */

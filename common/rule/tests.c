@@ -344,6 +344,45 @@ static void read_expect_member(struct test_load *T, const struct yaml_node *n,
 
 /* ---- steps ----------------------------------------------------------------------------------- */
 
+enum { R_MESSAGE, R_STATUS, N_RECEIPT };
+static const struct key_def receipt_keys[] = {
+    [R_MESSAGE] = {"message", true, NULL}, [R_STATUS] = {"status", true, NULL}};
+
+/* {event: receipt, data: {message: M, status: clicked}}: what members do with what they got.  Sent and
+ * failed come by themselves. */
+static void read_receipt(struct test_load *T, const struct yaml_node **k, struct test_step *s)
+{
+    static const char *const words[] = {"delivered", "read",      "clicked",
+                                        "replied",   "opted_out", NULL};
+    struct load *L = T->L;
+    const struct yaml_node *data[N_RECEIPT];
+    struct str message, status;
+    if (!k[S_DATA]) {
+        diags_addf(L->d, "S022", k[S_EVENT]->at, STR("add `data: {message: M, status: clicked}`"),
+                   (struct str){0}, "a receipt says of which message, and what");
+        return;
+    }
+    if (!read_keys(L, k[S_DATA], (struct where){"a receipt", {0}}, receipt_keys, N_RECEIPT, NULL, 0,
+                   data) ||
+        !pick_member(T, k[S_MEMBER], k[S_EVENT]->at, &s->member) ||
+        !want_text(L, data[R_MESSAGE], "`message`", &message) ||
+        !want_text(L, data[R_STATUS], "`status`", &status))
+        return;
+    if (str_eqc(status, "sent") || str_eqc(status, "failed"))
+        diags_addf(L->d, "S022", data[R_STATUS]->at,
+                   STR("`$fail` on a member makes a gateway fail"), (struct str){0},
+                   "`sent` and `failed` come by themselves in a test");
+    else if (read_word(L, data[R_STATUS], "`status`", words) < 0)
+        return;
+    if (name_index(L->message_names, L->p->n_messages, message) == RULE_NONE) {
+        unknown(L, "D010", data[R_MESSAGE]->at, "message", message, L->message_names,
+                L->p->n_messages, "messages");
+        return;
+    }
+    s->message = message;
+    s->status = status;
+}
+
 static void read_event_step(struct test_load *T, const struct yaml_node **k,
                             const struct yaml_node *n, struct test_step *s, uint32_t number)
 {
@@ -352,8 +391,7 @@ static void read_event_step(struct test_load *T, const struct yaml_node **k,
     if (e == RULE_NONE)
         return;
     if (L->events[e]->receipt) {
-        diags_addf(L->d, "S022", k[S_EVENT]->at, STR("`$fail` on a member makes a gateway fail"),
-                   (struct str){0}, "receipts come by themselves in a test");
+        read_receipt(T, k, s);
         return;
     }
     s->time_ms = s->at_ms;

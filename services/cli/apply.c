@@ -17,7 +17,8 @@ struct conf {
 static const struct option_def options[] = {
     ADMIN_OPTIONS(struct conf, kafka),
     {"gateways", OPT_STRING, offsetof(struct conf, gateways), "", 0, 0,
-     "Directory of gateway adapters; without it wechat (openid) and sms (phone) exist."},
+     "Directory of gateway adapters; without it wechat (openid), sms (phone), email (email), "
+     "points, coupon and staff exist."},
     {"dry-run", OPT_BOOL, offsetof(struct conf, dry_run), "false", 0, 0,
      "Check, test and make the bundle, but change nothing."},
 };

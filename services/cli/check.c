@@ -14,7 +14,8 @@ struct conf {
 static const struct option_def check_options[] = {
     {"format", OPT_STRING, offsetof(struct conf, format), "text", 0, 0, "text, json or github."},
     {"gateways", OPT_STRING, offsetof(struct conf, gateways), "", 0, 0,
-     "Directory of gateway adapters; without it wechat (openid) and sms (phone) exist."},
+     "Directory of gateway adapters; without it wechat (openid), sms (phone), email (email), "
+     "points, coupon and staff exist."},
     {"max-errors", OPT_INT, offsetof(struct conf, max_errors), "50", 1, 100000,
      "Print at most so many."},
     {"strict", OPT_BOOL, offsetof(struct conf, strict), "false", 0, 0,

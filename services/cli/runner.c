@@ -35,7 +35,8 @@ struct run {
     size_t looked_all; /* decisions that a `withheld` has looked at */
     struct buf *out;
     bool failed;
-    bool *covered; /* [rule] a send or withheld was seen */
+    bool *covered;   /* [rule] a send or withheld was seen */
+    int64_t reports; /* receipts that the test gave */
 };
 
 static const char run_hash[] = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -391,6 +392,33 @@ static void begin(struct run *r)
         preset(r, &r->t->members[i], 2 * (int64_t)i);
 }
 
+/* What the member did with the message that he got last of this name. */
+static void report(struct run *r, const struct test_step *s)
+{
+    const struct decision *d = NULL;
+    for (size_t i = r->n_all; i-- > 0 && !d;)
+        if (r->all[i]->kind == DEC_SEND && str_eq(r->all[i]->member, s->member) &&
+            str_eq(r->all[i]->message, s->message))
+            d = r->all[i];
+    if (!d) {
+        fail(r, s->span, "`" STR_FMT "` was not sent to " STR_FMT " before", STR_ARG(s->message),
+             STR_ARG(s->member));
+        return;
+    }
+    struct record rec = {.kind = REC_RECEIPT,
+                         .at_ms = s->at_ms,
+                         .src = {STR("rouse.receipts"), 0, 0, r->reports++},
+                         .receipt = {.era = d->era,
+                                     .seq = d->seq,
+                                     .member = d->member,
+                                     .rule = d->rule,
+                                     .message = d->message,
+                                     .gateway = d->gateway,
+                                     .status = s->status}};
+    feed(r, &rec, s->at_ms);
+    answer(r);
+}
+
 static void steps(struct run *r)
 {
     const struct test_def *t = r->t;
@@ -400,6 +428,8 @@ static void steps(struct run *r)
         advance(r, s->at_ms);
         if (s->event && s->n_events)
             feed_events(r, s->events, s->n_events, s->at_ms, 2 * (int64_t)t->n_members + i);
+        if (s->status.n)
+            report(r, s);
         if (s->has_expect)
             expect(r, s);
         if (s->has_withheld)
