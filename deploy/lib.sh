@@ -154,7 +154,9 @@ start_gateway() {
 # ---- the time-lapse year ------------------------------------------------------------------------------
 
 year_from=2025-01-01
-year_upstream="crm.member trade.order.paid trade.cart web.browse promo.coupon community.post profile"
+year_upstream="crm.member trade.order.paid trade.cart web.browse promo.coupon community.post profile
+    crm.referral crm.store_event trade.order.created trade.refund trade.delivered store.pickup web.favorite ad.touch store.visit wecom.friend device.scan
+    device.filter live.enter promo.claim promo.redeem community.question community.review service.appointment service.complaint erp.stock erp.product_new"
 
 year_broker() {
     local topics=rouse.control:1,rouse.receipts:1,rouse.dead:1 t

@@ -13,9 +13,34 @@
 enum { ASK_MS = 20000, WAIT_MS = 120000 };
 
 static const char *const names[GEN_TOPICS] = {
-    [GEN_MEMBER] = "crm.member",   [GEN_PROFILE] = "profile",   [GEN_ORDER] = "trade.order.paid",
-    [GEN_CART] = "trade.cart",     [GEN_BROWSE] = "web.browse", [GEN_COUPON] = "promo.coupon",
+    [GEN_MEMBER] = "crm.member",
+    [GEN_PROFILE] = "profile",
+    [GEN_ORDER] = "trade.order.paid",
+    [GEN_CART] = "trade.cart",
+    [GEN_BROWSE] = "web.browse",
+    [GEN_COUPON] = "promo.coupon",
     [GEN_POST] = "community.post",
+    [GEN_EMPTY + 0] = "crm.referral",
+    [GEN_EMPTY + 1] = "crm.store_event",
+    [GEN_EMPTY + 2] = "trade.order.created",
+    [GEN_EMPTY + 3] = "trade.refund",
+    [GEN_EMPTY + 4] = "trade.delivered",
+    [GEN_EMPTY + 5] = "store.pickup",
+    [GEN_EMPTY + 6] = "web.favorite",
+    [GEN_EMPTY + 7] = "ad.touch",
+    [GEN_EMPTY + 8] = "store.visit",
+    [GEN_EMPTY + 9] = "wecom.friend",
+    [GEN_EMPTY + 10] = "device.scan",
+    [GEN_EMPTY + 11] = "device.filter",
+    [GEN_EMPTY + 12] = "live.enter",
+    [GEN_EMPTY + 13] = "promo.claim",
+    [GEN_EMPTY + 14] = "promo.redeem",
+    [GEN_EMPTY + 15] = "community.question",
+    [GEN_EMPTY + 16] = "community.review",
+    [GEN_EMPTY + 17] = "service.appointment",
+    [GEN_EMPTY + 18] = "service.complaint",
+    [GEN_EMPTY + 19] = "erp.stock",
+    [GEN_EMPTY + 20] = "erp.product_new",
 };
 
 const char *gen_topic_name(enum gen_topic t)
@@ -153,7 +178,7 @@ void gen_publish_report(const struct gen_publish *u)
     for (int t = 0; t < GEN_TOPICS; t++) {
         uint64_t most = 0;
 
-        if (u->partitions[t] == 0)
+        if (u->records[t] == 0)
             continue;
         for (int32_t p = 0; p < u->partitions[t]; p++)
             most = u->part_bytes[t][p] > most ? u->part_bytes[t][p] : most;
