@@ -346,14 +346,15 @@ static void read_expect_member(struct test_load *T, const struct yaml_node *n,
 
 enum { R_MESSAGE, R_STATUS, N_RECEIPT };
 static const struct key_def receipt_keys[] = {
-    [R_MESSAGE] = {"message", true, NULL}, [R_STATUS] = {"status", true, NULL}};
+    [R_MESSAGE] = {"message", true, NULL, "message", "which message", "哪条消息"},
+    [R_STATUS] = {"status", true, NULL, "delivered|read|clicked|replied|opted_out",
+                  "what became of it", "后来怎样"},
+};
 
 /* {event: receipt, data: {message: M, status: clicked}}: what members do with what they got.  Sent and
  * failed come by themselves. */
 static void read_receipt(struct test_load *T, const struct yaml_node **k, struct test_step *s)
 {
-    static const char *const words[] = {"delivered", "read",      "clicked",
-                                        "replied",   "opted_out", NULL};
     struct load *L = T->L;
     const struct yaml_node *data[N_RECEIPT];
     struct str message, status;
@@ -372,7 +373,7 @@ static void read_receipt(struct test_load *T, const struct yaml_node **k, struct
         diags_addf(L->d, "S022", data[R_STATUS]->at,
                    STR("`$fail` on a member makes a gateway fail"), (struct str){0},
                    "`sent` and `failed` come by themselves in a test");
-    else if (read_word(L, data[R_STATUS], "`status`", words) < 0)
+    else if (read_word(L, data[R_STATUS], "`status`", receipt_keys[R_STATUS].type) < 0)
         return;
     if (name_index(L->message_names, L->p->n_messages, message) == RULE_NONE) {
         unknown(L, "D010", data[R_MESSAGE]->at, "message", message, L->message_names,

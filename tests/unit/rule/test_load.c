@@ -462,10 +462,10 @@ static void gateways(void **state)
     struct diags *d = diags_new();
     struct program *p = rule_load_texts(names, texts, 2, &o, d);
     assert_non_null(p);
-    assert_int_equal(p->n_gateways, 3);
-    assert_str(p->gateways[0].name, "desk");
-    assert_int_equal(p->gateways[0].address_tag, RULE_NONE);
-    assert_int_equal(p->gateways[1].address_tag, tag(p, "mobile")->index);
+    assert_int_equal(p->n_gateways, 7);
+    assert_str(p->gateways[1].name, "desk"); /* between coupon and email */
+    assert_int_equal(p->gateways[1].address_tag, RULE_NONE);
+    assert_int_equal(p->gateways[4].address_tag, tag(p, "mobile")->index);
     rule_free(&p);
     diags_free(&d);
     unlink(path);
