@@ -106,7 +106,7 @@ extern const struct key_table rule_table, goal_table, trigger_form_table, cycle_
     pattern_table, wait_to_table, arm_table, branch_table, event_def_table, members_table,
     long_type_table, table_table, value_table, levels_table, message_def_table, block_table,
     hold_table, workdays_table, policy_table, test_table, test_step_table, expect_table,
-    withheld_table;
+    withheld_table, receipt_table;
 const struct key_table *key_table_at(size_t i); /* NULL after the last */
 #define TAG_KEYS_MAX 10
 #define STEP_KEYS_MAX 3

@@ -106,11 +106,11 @@ static const struct {
 };
 
 static const struct key_table *const tables[] = {
-    &event_def_table, &members_table,     &long_type_table,    &table_table,  &value_table,
-    &levels_table,    &message_def_table, &block_table,        &policy_table, &hold_table,
-    &workdays_table,  &rule_table,        &trigger_form_table, &cycle_table,  &pattern_table,
-    &goal_table,      &wait_to_table,     &arm_table,          &branch_table, &test_table,
-    &test_step_table, &expect_table,      &withheld_table,
+    &event_def_table, &members_table,     &long_type_table,    &table_table,   &value_table,
+    &levels_table,    &message_def_table, &block_table,        &policy_table,  &hold_table,
+    &workdays_table,  &rule_table,        &trigger_form_table, &cycle_table,   &pattern_table,
+    &goal_table,      &wait_to_table,     &arm_table,          &branch_table,  &test_table,
+    &test_step_table, &expect_table,      &withheld_table,     &receipt_table,
 };
 
 const struct key_table *key_table_at(size_t i)

@@ -350,6 +350,8 @@ static const struct key_def receipt_keys[] = {
     [R_STATUS] = {"status", true, NULL, "delivered|read|clicked|replied|opted_out",
                   "what became of it", "后来怎样"},
 };
+const struct key_table receipt_table = {"receipt", receipt_keys, BASE_LEN(receipt_keys),
+                                        "the `data` of a receipt", "回执的 `data`"};
 
 /* {event: receipt, data: {message: M, status: clicked}}: what members do with what they got.  Sent and
  * failed come by themselves. */

@@ -72,7 +72,7 @@ static void round_trip(void **state)
     assert_int_equal(p->tags[0].def_hash == q->tags[0].def_hash, 1);
     assert_int_equal(q->policy.late_ms, 2 * TIME_HOUR);
     assert_int_equal(q->tables[0].value.n, 1);
-    assert_int_equal(q->gateways[1].address_tag, program_tag(q, STR("openid")));
+    assert_int_equal(q->gateways[5].address_tag, program_tag(q, STR("openid")));
     assert_non_null(memmem(a.p, a.n, "Europe/Paris;", 13)); /* the zone an expression names */
     rule_free(&p);
     rule_free(&q);
