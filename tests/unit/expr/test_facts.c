@@ -29,6 +29,11 @@ static void test_facts(void **state)
          "never `50 > event.amount` with `100 < event.amount`"},
         {"event.qty > 1 && event.qty < 2", "never `event.qty < 2` with `event.qty > 1`"},
         {"event.amount > 1 && event.amount < 2", ""},
+        {"event.amount == 100.0 && event.amount > 100",
+         "never `event.amount > 100` with `event.amount == 100.0`"},
+        {"event.amount == 100.0 && event.amount < 100",
+         "never `event.amount < 100` with `event.amount == 100.0`"},
+        {"event.amount == 100.0 && event.amount >= 100 && event.amount <= 100", ""},
         {"event.gift && !event.gift", "never `!event.gift` with `event.gift`"},
         {"has(event.coupon) && !has(event.coupon)",
          "never `!has(event.coupon)` with `has(event.coupon)`"},
@@ -189,6 +194,37 @@ static void test_absent(void **state)
     }
 }
 
+static void test_requires(void **state)
+{
+    static const struct {
+        const char *text;
+        bool needs;
+    } cases[] = {
+        {"has(event.store)", true},
+        {"!has(event.store)", false},
+        {"event.store == 'x'", true},
+        {"!(event.store == 'x')", true},
+        {"size(event.store) > 3 && event.gift", true},
+        {"event.store == 'x' || event.gift", false},
+        {"event.gift ? event.store == 'x' : true", false},
+        {"event.store == 'x' ? event.gift : true", true},
+        {"event.items.exists(i, i.sku == event.store)", true},
+        {"event.items.all(i, i.sku == event.store)", false},
+        {"event.gift && (event.qty > 1 && event.store in ['a', 'b'])", true},
+        {"event.coupon == 'x'", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < BASE_LEN(cases); i++) {
+        struct shop *s = shop_new();
+        const struct expr *e = shop_compile(s, str_c(cases[i].text), &type_bool);
+        if (!e)
+            fail_msg("%s: %s", cases[i].text, diags_get(s->d, 0)->text.p);
+        if (expr_requires(e, STR("event.store")) != cases[i].needs)
+            fail_msg("%s", cases[i].text);
+        shop_free(s);
+    }
+}
+
 static void test_lengths(void **state)
 {
     static const struct {
@@ -214,9 +250,9 @@ static void test_lengths(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_facts),
-                                       cmocka_unit_test(test_relations),
-                                       cmocka_unit_test(test_admits), cmocka_unit_test(test_absent),
-                                       cmocka_unit_test(test_lengths)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_facts),    cmocka_unit_test(test_relations),
+        cmocka_unit_test(test_admits),   cmocka_unit_test(test_absent),
+        cmocka_unit_test(test_requires), cmocka_unit_test(test_lengths)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
