@@ -37,7 +37,8 @@ generate() { # ADDRESS NAME
 }
 
 echo "== the sandbox broker"
-upstream=crm.member:4,profile:4,trade.order.paid:4,trade.cart:4,web.browse:4,promo.coupon:4,community.post:4
+upstream=$(. "$root/deploy/lib.sh" && printf '%s:4,' $year_upstream)
+upstream=${upstream%,}
 "$bin/rouse-sandbox" broker --topics "contract.log:4,contract.group:4,$upstream" \
     --bootstrap-file "$dir/bootstrap" >/dev/null 2>"$dir/broker.log" &
 broker=$!
