@@ -216,7 +216,8 @@ static void fill_head(struct src *s)
             merge_put(in->run.merge, &s->head);
             break;
         }
-        source_taken(s, &m);
+        if (!s->ended) /* the mark stays ahead of the position: whoever starts again must meet it */
+            source_taken(s, &m);
         kafka_msg_done(&m);
     }
     pause_if(s);
