@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Every code that a message may carry, with what it means and the way out in English and Chinese.  A
- * code never changes its meaning; a new mistake gets a new number.  x090 and up: a part of the
- * language that is not built yet.  The texts stand in codes_*.c; those of expressions in common/expr.
+ * code never changes its meaning; a new mistake gets a new number.  The texts stand in codes_*.c; those
+ * of expressions in common/expr.
  * Whoever adds a code adds a file under tests/cases/bad that produces it; a test compares the two.
  */
 #include "codes_priv.h"

@@ -154,6 +154,23 @@ static bool fails(const struct run *r, const struct decision *d)
     return false;
 }
 
+/* What became of a decision's message, now. */
+static void feed_receipt(struct run *r, const struct decision *d, const struct source *src,
+                         struct str status)
+{
+    struct record rec = {.kind = REC_RECEIPT,
+                         .at_ms = r->now_ms,
+                         .src = *src,
+                         .receipt = {.era = d->era,
+                                     .seq = d->seq,
+                                     .member = d->member,
+                                     .rule = d->rule,
+                                     .message = d->message,
+                                     .gateway = d->gateway,
+                                     .status = status}};
+    feed(r, &rec, r->now_ms);
+}
+
 /* The gateway's answer to every send since the last time; an answer may make another send. */
 static void answer(struct run *r)
 {
@@ -165,19 +182,8 @@ static void answer(struct run *r)
         struct message *m = message_of(r, d->send_key);
         if (m && bad)
             m->failed = true;
-        struct record rec = {
-            .kind = REC_RECEIPT,
-            .at_ms = r->now_ms,
-            .src = {STR("rouse.outcomes"), d->era, (int32_t)d->p, (int64_t)d->seq},
-            .receipt = {.era = d->era,
-                        .seq = d->seq,
-                        .member = d->member,
-                        .rule = d->rule,
-                        .message = d->message,
-                        .gateway = d->gateway,
-                        .status = bad ? STR("failed") : STR("sent")},
-        };
-        feed(r, &rec, r->now_ms);
+        const struct source src = {STR("rouse.outcomes"), d->era, (int32_t)d->p, (int64_t)d->seq};
+        feed_receipt(r, d, &src, bad ? STR("failed") : STR("sent"));
         if (rounds > RUN_MAX_ROUNDS)
             fail(r, r->t->span, "more than %d answers without an end", RUN_MAX_ROUNDS);
     }
@@ -405,17 +411,8 @@ static void report(struct run *r, const struct test_step *s)
              STR_ARG(s->member));
         return;
     }
-    struct record rec = {.kind = REC_RECEIPT,
-                         .at_ms = s->at_ms,
-                         .src = {STR("rouse.receipts"), 0, 0, r->reports++},
-                         .receipt = {.era = d->era,
-                                     .seq = d->seq,
-                                     .member = d->member,
-                                     .rule = d->rule,
-                                     .message = d->message,
-                                     .gateway = d->gateway,
-                                     .status = s->status}};
-    feed(r, &rec, s->at_ms);
+    const struct source src = {STR("rouse.receipts"), 0, 0, r->reports++};
+    feed_receipt(r, d, &src, s->status);
     answer(r);
 }
 
